@@ -1,0 +1,105 @@
+"""Showing results: a table to a person, JSONL or TSV to a program; reports and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from interlingua.files import Row
+from interlingua.types import EncodeReport
+
+PROBLEMS_SHOWN = 10
+
+
+def show_results(rows: Iterable[dict[str, Any]], columns: Sequence[str], to: str | None) -> None:
+    """Write result rows to stdout; a table and TSV show `columns`, JSONL shows every key."""
+    kind = to or ("table" if sys.stdout.isatty() else "jsonl")
+    if kind == "table":
+        _show_table(list(rows), columns)
+        return
+    if kind == "tsv":
+        click.echo("\t".join(columns))
+    for row in rows:
+        line = json.dumps(row, ensure_ascii=False, default=str) if kind == "jsonl" else _tsv(row, columns)
+        click.echo(_printable(line))
+
+
+def _show_table(rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        numeric = bool(rows) and isinstance(rows[0].get(column), (int, float))
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    for row in rows:
+        table.add_row(*(Text(_printable(_cell(row.get(column)))) for column in columns))
+    Console(file=sys.stdout).print(table)
+
+
+def _tsv(row: dict[str, Any], columns: Sequence[str]) -> str:
+    return "\t".join(" ".join(_cell(row.get(column)).split()) for column in columns)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "" if value is None else str(value)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def show_report(report: EncodeReport) -> None:
+    """One line about a run, on stderr."""
+    rate = f"{report.rows / report.seconds:,.0f} rows/s" if report.seconds else "at once"
+    click.echo(
+        f"{report.rows:,} rows: {report.encoded:,} encoded, {report.empty:,} empty, "
+        f"{report.failed:,} failed; {report.cut:,} cut, {report.cleaned:,} cleaned; {report.seconds:.1f} s, {rate}",
+        err=True,
+    )
+
+
+def show_problems(rows: Iterable[Row]) -> None:
+    """The first rows that could not be read, on stderr, a line each."""
+    bad = [row for row in rows if row.problem]
+    for row in bad[:PROBLEMS_SHOWN]:
+        click.echo(f"line {row.line}: {row.problem}", err=True)
+    if len(bad) > PROBLEMS_SHOWN:
+        click.echo(f"and {len(bad) - PROBLEMS_SHOWN:,} more rows that could not be read", err=True)
+
+
+@contextmanager
+def progress_bar(what: str, unit: str = "rows") -> Iterator[Any]:
+    """A bar with rate and time left on stderr, if that is a terminal: yields `update(done, total, what)`."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, what=what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def update(done: int, total: int, what: str = what) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total, rate="")
+            task = bar.tasks[tasks[what]]
+            speed = f"{task.speed:,.0f} {unit}/s" if task.speed else ""
+            bar.update(tasks[what], completed=done, total=total, rate=speed)
+
+        yield update

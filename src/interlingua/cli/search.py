@@ -1,0 +1,141 @@
+"""`interlingua search`: a grep by meaning, across languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from interlingua.cli.options import (
+    column_option,
+    file_argument,
+    model_option,
+    output_format_option,
+    reading_options,
+)
+from interlingua.cli.reading import read_texts
+from interlingua.cli.render import show_problems, show_results
+from interlingua.encoders import load_encoder
+from interlingua.errors import InputError
+from interlingua.files import Row, open_lines
+from interlingua.languages import identify_languages, normalize_language, same_language
+from interlingua.tasks.search import search_vectors
+
+
+@click.command("search")
+@file_argument
+@click.argument("queries", nargs=-1, metavar="QUERY...")
+@click.option(
+    "--queries",
+    "query_file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="File of queries, one a line.",
+)
+@click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Most hits a query.")
+@click.option(
+    "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Least cosine of a hit, -1 to 1."
+)
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="CODE",
+    help="Keep texts in this language, such as de or zh; may be repeated. Languages are identified "
+    "unless --language-column names them.",
+)
+@click.option(
+    "--language-column", metavar="NAME", help="Column or field that holds each text's language code."
+)
+@column_option
+@reading_options
+@model_option
+@output_format_option
+def search_command(
+    file: Path,
+    queries: tuple[str, ...],
+    query_file: Path | None,
+    k: int,
+    min_score: float,
+    languages: tuple[str, ...],
+    language_column: str | None,
+    column: str | None,
+    format_: str | None,
+    no_header: bool,
+    errors: str,
+    model: str | None,
+    to: str | None,
+) -> None:
+    """Find the texts of FILE that mean the same as QUERY, in whatever language they are.
+
+    \b
+        interlingua search tickets.jsonl "Mein Paket ist nicht angekommen" -k 5
+        interlingua search posts.csv --column body --queries questions.txt > hits.jsonl
+        zcat log.gz | interlingua search - "disk full" --language ja
+
+    FILE is plain lines, CSV, TSV, JSONL or Parquet, plain or .gz; - is standard input.
+    """
+    wanted = [*queries, *_read_queries(query_file)]
+    if not wanted:
+        raise click.UsageError(
+            'Give a query, as in: interlingua search FILE "late delivery", or --queries FILE.'
+        )
+    encoder = load_encoder(model)
+    rows = read_texts(file, (column,) if column else (), format_, no_header, errors)
+    if languages or language_column:
+        rows = _in_languages(rows, languages, language_column)
+    texts = [row.texts[0] for row in rows]
+    hits = search_vectors(encoder.encode_query(wanted), encoder.encode_documents(texts), k, min_score)
+    show_results(_results(wanted, hits, rows), _columns(wanted), to)
+    show_problems(rows)
+
+
+def _columns(queries: list[str]) -> tuple[str, ...]:
+    return ("query", "score", "line", "text") if len(queries) > 1 else ("score", "line", "text")
+
+
+def _results(
+    queries: list[str], hits: list[list[tuple[int, float]]], rows: list[Row]
+) -> Iterator[dict[str, Any]]:
+    for query, found in zip(queries, hits, strict=True):
+        for rank, (i, score) in enumerate(found, start=1):
+            row = rows[i]
+            result = {
+                "query": query,
+                "rank": rank,
+                "score": round(score, 4),
+                "line": row.line,
+                "text": row.texts[0],
+            }
+            yield {**result, "record": row.record} if row.record else result
+
+
+def _read_queries(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    queries = [line for _, line in open_lines(file) if line.strip()]
+    if not queries:
+        raise InputError(f"{file} holds no query; write one a line.")
+    return queries
+
+
+def _in_languages(rows: list[Row], codes: tuple[str, ...], column: str | None) -> list[Row]:
+    wanted = [normalize_language(code) for code in codes]
+    if not wanted:
+        raise click.UsageError("--language-column needs --language CODE, the languages to keep.")
+    if column is None:
+        tags = [guesses[0].language for guesses in identify_languages([row.texts[0] for row in rows])]
+    else:
+        tags = [_tag(row, column) for row in rows]
+    return [row for row, tag in zip(rows, tags, strict=True) if any(same_language(tag, w) for w in wanted)]
+
+
+def _tag(row: Row, column: str) -> str:
+    if row.problem:
+        return "und"
+    if column not in row.record:
+        raise InputError(
+            f"Line {row.line} has no column {column!r}; it has {', '.join(row.record) or 'none'}."
+        )
+    return normalize_language(str(row.record[column]))

@@ -1,0 +1,115 @@
+"""`interlingua train`: models of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from interlingua.cli.render import progress_bar
+from interlingua.errors import OutputError
+from interlingua.files import ERRORS
+from interlingua.training.recipe import Recipe, load_recipe
+
+
+@click.group("train")
+def train_group() -> None:
+    """Train a model on pairs of translations.
+
+    \b
+        interlingua train static pairs.tsv -o my-model
+    """
+
+
+@train_group.command("static")
+@click.argument("paths", nargs=-1, required=True, metavar="PAIRS...", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the model.",
+)
+@click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file with every choice of the run; the options below override it.",
+)
+@click.option("--dim", type=click.IntRange(2, 4096), help="Columns of the vectors; default 256.")
+@click.option("--vocabulary-size", type=click.IntRange(300, 1_000_000), help="Pieces; default 32,000.")
+@click.option(
+    "--pairs",
+    "pairs_seen",
+    type=click.IntRange(1),
+    help="Pairs to see in all, repeats included; default 4,000,000.",
+)
+@click.option("--seed", type=int, help="The same seed, data and threads repeat the result; default 0.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all.")
+@click.option(
+    "--errors",
+    type=click.Choice(ERRORS),
+    default="strict",
+    show_default=True,
+    help="At bytes that are not UTF-8: stop; read them as U+FFFD; or leave the line out.",
+)
+def train_static_command(
+    paths: tuple[Path, ...],
+    output: Path,
+    recipe_file: Path | None,
+    dim: int | None,
+    vocabulary_size: int | None,
+    pairs_seen: int | None,
+    seed: int | None,
+    threads: int | None,
+    errors: str,
+) -> None:
+    """Train a static model on PAIRS: small, fast, and for your own languages and words.
+
+    \b
+        interlingua train static pairs.tsv -o my-model
+        interlingua train static corpus/ --recipe recipe.toml -o my-model
+        interlingua search tickets.jsonl "late parcel" --model my-model
+
+    PAIRS are TSV files (.gz too), a text, a tab and its translation on each line, or folders of them.
+    A name like SOURCE.en-de.tsv.gz tells source and language, so that both can be weighed. Needs
+    pip install 'interlingua[train]'.
+    """
+    from interlingua.training.model_card import model_card
+    from interlingua.training.pairs import read_pairs
+    from interlingua.training.static import train_static, write_trained
+
+    recipe = _recipe(recipe_file, dim, vocabulary_size, pairs_seen, seed)
+    if not output.parent.is_dir():
+        raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
+    with progress_bar("reading", unit="") as update:
+        pairs = read_pairs(paths, errors=errors)
+        click.echo(
+            f"{len(pairs):,} pairs from {len(pairs.files)} files, {pairs.skipped:,} rows skipped", err=True
+        )
+        trained = train_static(
+            pairs, recipe, threads=threads, progress=lambda stage, done, total: update(done, total, stage)
+        )
+    write_trained(output, trained, recipe, model_card(trained, recipe, pairs))
+    click.echo(
+        f"{output}: {trained.tokenizer.get_vocab_size():,} pieces x {trained.table.shape[1]}; "
+        f"of {trained.held_out:,} held-out texts {trained.held_out_after:.1%} find their translation "
+        f"(before training {trained.held_out_before:.1%})",
+        err=True,
+    )
+
+
+def _recipe(
+    file: Path | None, dim: int | None, vocabulary_size: int | None, pairs_seen: int | None, seed: int | None
+) -> Recipe:
+    recipe = load_recipe(file) if file else Recipe()
+    if dim is not None:
+        recipe = replace(recipe, dimension=dim)
+    if seed is not None:
+        recipe = replace(recipe, seed=seed)
+    if vocabulary_size is not None:
+        recipe = replace(recipe, vocabulary=replace(recipe.vocabulary, size=vocabulary_size))
+    if pairs_seen is not None:
+        recipe = replace(recipe, optimisation=replace(recipe.optimisation, pairs=pairs_seen))
+    return recipe

@@ -1,0 +1,77 @@
+"""When may a text be tokenised word by word? A tokenizer's own description tells.
+
+A sum over pieces is a sum over words where no piece crosses a space and nothing before a word
+changes its pieces. Only tokenizers known to be so are taken; any other goes through whole texts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tokenizers import Tokenizer
+
+CHARACTERWISE = {
+    "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Lowercase", "StripAccents", "Strip", "Precompiled",
+    "BertNormalizer",
+}  # fmt: skip
+SPACE_PATTERNS = {r"\s+", " {2,}"}
+
+
+def is_word_additive(tokenizer: Tokenizer) -> bool:
+    """Whether the pieces of "a b" are those of "a", then those of "b", for any words a and b."""
+    description = json.loads(tokenizer.to_str())
+    steps = _steps(description.get("normalizer"), "normalizers")
+    return all(map(_normalizer_is_safe, steps)) and _splits_at_spaces(description.get("pre_tokenizer"))
+
+
+def folds_white_space(tokenizer: Tokenizer) -> bool:
+    """Whether any run of white space counts as one space, and none at the ends counts."""
+    description = json.loads(tokenizer.to_str())
+    first = _steps(description.get("pre_tokenizer"), "pretokenizers")[:1]
+    if first and first[0]["type"] in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit"):
+        return True
+    steps = _steps(description.get("normalizer"), "normalizers")
+    folds = any(_pattern(step) == r"\s+" and step.get("content") == " " for step in steps)
+    return folds and any(s["type"] == "Strip" and s["strip_left"] and s["strip_right"] for s in steps)
+
+
+def special_words(tokenizer: Tokenizer) -> re.Pattern[str] | None:
+    """Matches any word that holds an added token; such words are left to the whole-text path."""
+    contents = [str(t["content"]) for t in json.loads(tokenizer.to_str()).get("added_tokens") or []]
+    return re.compile("|".join(map(re.escape, contents)), re.IGNORECASE) if contents else None
+
+
+def _normalizer_is_safe(step: dict[str, Any]) -> bool:
+    return step["type"] in CHARACTERWISE or (_pattern(step) in SPACE_PATTERNS and step["content"] == " ")
+
+
+def _pattern(step: dict[str, Any]) -> str | None:
+    pattern = step.get("pattern") if step["type"] == "Replace" else None
+    return pattern.get("Regex") if isinstance(pattern, dict) else None
+
+
+def _splits_at_spaces(description: dict[str, Any] | None) -> bool:
+    steps = _steps(description, "pretokenizers")
+    if not steps:
+        return False
+    kinds = [step["type"] for step in steps]
+    metaspaces = [step for step in steps if step["type"] == "Metaspace"]
+    if any(step.get("prepend_scheme") != "always" or not step.get("split", True) for step in metaspaces):
+        return False
+    return kinds in (
+        ["Metaspace"],
+        ["WhitespaceSplit"],
+        ["WhitespaceSplit", "Metaspace"],
+        ["Whitespace"],
+        ["BertPreTokenizer"],
+    )
+
+
+def _steps(description: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
+    if description is None:
+        return []
+    if description["type"] == "Sequence":
+        return [step for part in description[inner] for step in _steps(part, inner)]
+    return [description]

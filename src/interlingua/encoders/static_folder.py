@@ -1,0 +1,166 @@
+"""The published folder of a static model: what model2vec and Sentence Transformers write and read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+
+from interlingua.errors import ModelError
+from interlingua.vectors import Vectors, quantize_rows
+from interlingua.writing import replace_folder
+
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+LAYOUTS = (".", "0_StaticEmbedding")
+MODULES = [
+    {"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"},
+    {"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"},
+]
+
+
+@dataclass(frozen=True)
+class StaticTable:
+    """A tokenizer and one vector a piece.
+
+    Piece i has the vector `rows[mapping[i]] * weights[i]`; a missing mapping is the identity, missing
+    weights are 1. Where `unknown` is set, pieces of that id are left out of every sum.
+    """
+
+    tokenizer: Tokenizer
+    rows: NDArray[Any]
+    weights: NDArray[Any] | None
+    mapping: NDArray[Any] | None
+    unknown: int | None
+    config: dict[str, Any]
+    files: tuple[Path, ...]
+
+
+def read_static_folder(folder: Path) -> StaticTable:
+    """Read a static model's folder, whichever of the two libraries wrote it.
+
+    model2vec leaves unknown pieces out of the mean, Sentence Transformers does not; each folder is
+    read as its own library reads it, a folder that both can load as model2vec does.
+
+    Raises:
+        ModelError: the folder does not exist, is no static model, or is cut short.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is no folder; give a model folder with {WEIGHTS} and {TOKENIZER}.")
+    inside = next((folder / part for part in LAYOUTS if (folder / part / WEIGHTS).is_file()), None)
+    if inside is None:
+        found = ", ".join(sorted(p.name for p in folder.iterdir())[:5]) or "nothing"
+        raise ModelError(f"{folder} is no static model: it needs {WEIGHTS} and {TOKENIZER}, and has {found}.")
+    tokenizer = _read_tokenizer(inside / TOKENIZER)
+    tensors = _read_tensors(inside / WEIGHTS)
+    rows = tensors.get("embeddings", tensors.get("embedding.weight"))
+    if rows is None or rows.ndim != 2:
+        raise ModelError(
+            f"{inside / WEIGHTS} holds {', '.join(tensors) or 'nothing'}; a static model has "
+            "a table 'embeddings' or 'embedding.weight'."
+        )
+    weights, mapping = tensors.get("weights"), tensors.get("mapping")
+    pieces = tokenizer.get_vocab_size()
+    described = next((len(t) for t in (mapping, weights, rows) if t is not None), 0)
+    if described < pieces:
+        raise ModelError(
+            f"{folder}: the tokenizer has {pieces} pieces and the table {described} rows; it is cut short."
+        )
+    config = _read_config(inside / "config.json")
+    from_model2vec = "embeddings" in tensors
+    unknown = _unknown_piece(tokenizer) if from_model2vec else None
+    return StaticTable(
+        tokenizer, rows, weights, mapping, unknown, config, (inside / WEIGHTS, inside / TOKENIZER)
+    )
+
+
+def write_static_folder(
+    folder: Path,
+    tokenizer: Tokenizer,
+    table: Vectors,
+    *,
+    card: str,
+    config: dict[str, Any] | None = None,
+    int8: bool = True,
+) -> None:
+    """Write a folder that model2vec, Sentence Transformers and this package all load.
+
+    The folder appears whole or not at all; one that exists is replaced.
+
+    Args:
+        folder: where; its parent must exist.
+        tokenizer: as many pieces as `table` has rows.
+        table: float32 (pieces, dim).
+        card: the model card, Markdown, written as README.md.
+        config: more keys for config.json.
+        int8: store rows as int8 with a scale each (a quarter of the bytes) in place of float32.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    tensors: dict[str, NDArray[Any]] = {"embeddings": np.ascontiguousarray(table, np.float32)}
+    if int8:
+        values, scales = quantize_rows(table)
+        tensors = {"embeddings": values, "weights": scales}
+    settings = {
+        "model_type": "model2vec",
+        "architectures": ["StaticModel"],
+        "normalize": True,
+        "max_length": None,
+        "embedding_dtype": tensors["embeddings"].dtype.name,
+        "hidden_dim": table.shape[1],
+        **(config or {}),
+    }
+    with replace_folder(folder) as new:
+        save_file(tensors, new / WEIGHTS)
+        tokenizer.save(str(new / TOKENIZER), pretty=False)
+        (new / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        (new / "modules.json").write_text(json.dumps(MODULES, indent=2) + "\n", encoding="utf-8")
+        (new / "README.md").write_text(card, encoding="utf-8")
+
+
+def _read_tokenizer(path: Path) -> Tokenizer:
+    if not path.is_file():
+        raise ModelError(f"{path} is missing; a static model needs it beside {WEIGHTS}.")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the tokenizers package raises bare Exception
+        raise ModelError(
+            f"{path} cannot be read ({error}); the file is cut short or no tokenizer."
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} cannot be read ({error}); the file is cut short or no safetensors."
+        ) from error
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise ModelError(f"{path} is no JSON ({error}).") from error
+    return config if isinstance(config, dict) else {}
+
+
+def _unknown_piece(tokenizer: Tokenizer) -> int | None:
+    model = json.loads(tokenizer.to_str())["model"]
+    if "unk_id" in model:
+        return None if model["unk_id"] is None else int(model["unk_id"])
+    name = model.get("unk_token")
+    return None if name is None else tokenizer.token_to_id(name)

@@ -1,0 +1,1 @@
+"""How good a model is on given data: one file a task."""

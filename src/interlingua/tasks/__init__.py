@@ -1,0 +1,1 @@
+"""What people do in the space: one file a task."""

@@ -1,0 +1,1 @@
+"""Training models of one's own. Needs the extra: pip install 'interlingua[train]'."""

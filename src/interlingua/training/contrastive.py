@@ -1,0 +1,41 @@
+"""The symmetric in-batch contrastive loss and its gradient, in closed form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def contrastive_gradient(
+    anchors: torch.Tensor,
+    positives: torch.Tensor,
+    same: torch.Tensor,
+    *,
+    scale: float,
+    matmul: torch.dtype,
+) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """InfoNCE in both directions (Radford et al. 2021, CLIP, figure 3) over unit rows.
+
+    With E_ij = exp(scale * (a_i . p_j)), false negatives set to 0, r_i and c_j its row and column sums,
+    the loss is -mean(log(E_ii / r_i) + log(E_ii / c_i)) / 2, and its derivative by the score of (i, j)
+    is scale / 2 * (E_ij / r_i + E_ij / c_j - 2 [i = j]) / n.
+
+    Args:
+        anchors, positives: unit rows, float32 (n, dim); row i of one translates row i of the other.
+        same: bool (n, n), true where j must not count as a negative of i, false on the diagonal.
+        scale: the inverse temperature.
+        matmul: dtype of the three matrix products; sums stay float32.
+
+    Returns:
+        The loss, and n times the gradients by `anchors` and `positives`, float32 (n, dim) each.
+    """
+    left, right = anchors.to(matmul), positives.to(matmul)
+    weights = (left @ right.T).float().sub_(1).mul_(scale).exp_().masked_fill_(same, 0)
+    rows, columns, diagonal = weights.sum(1), weights.sum(0), weights.diagonal().clone()
+    loss = -(diagonal.log() * 2 - rows.log() - columns.log()).mean().item() / 2
+    weights.mul_((1 / rows)[:, None] + (1 / columns)[None, :])
+    weights.diagonal().sub_(2)
+    scores = weights.mul_(scale / 2).to(matmul)
+    return loss, (scores @ right).float(), (scores.T @ left).float()

@@ -1,0 +1,144 @@
+"""Translation pairs from many files, in memory once, sampled by source and language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlingua.errors import InputError
+from interlingua.files import open_lines
+from interlingua.text import clean
+from interlingua.training.recipe import Sampling
+
+NAMED = re.compile(r"(?P<source>.+)\.(?P<anchor>\w+)-(?P<language>[\w-]+)\.tsv(\.gz)?")
+
+
+@dataclass(frozen=True)
+class PairFile:
+    """One file of pairs: where it came from, its other language, and its rows in the whole."""
+
+    path: Path
+    source: str
+    language: str
+    start: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of a training run.
+
+    `anchors` holds each different anchor (usually English) text once; row i of the data is
+    (`anchors[anchor_of[i]]`, `others[i]`).
+    """
+
+    files: list[PairFile]
+    anchors: list[str]
+    anchor_of: NDArray[np.int32]
+    others: list[str]
+    skipped: int
+
+    def __len__(self) -> int:
+        return len(self.others)
+
+
+def find_pair_files(paths: Sequence[Path]) -> list[Path]:
+    """The pair files that `paths` name: files as they are, folders by their `*.tsv` and `*.tsv.gz`."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.name.endswith((".tsv", ".tsv.gz")))
+            named = [p for p in inside if NAMED.fullmatch(p.name)]
+            found += named or inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(f"{path} does not exist; give a TSV file of pairs, or a folder of them.")
+    if not found:
+        raise InputError(
+            f"No pairs in {', '.join(map(str, paths))}: give .tsv or .tsv.gz files, two columns a line."
+        )
+    return found
+
+
+def read_pairs(
+    paths: Sequence[Path],
+    *,
+    errors: str = "strict",
+    on_file: Callable[[Path], None] = lambda path: None,
+) -> Pairs:
+    """Read every pair of every file; rows with an empty side are counted as skipped.
+
+    A file named `SOURCE.en-xx.tsv[.gz]` tells its source and language; any other file is a source
+    of its own in an unknown language.
+
+    Raises:
+        InputError: a file is missing or broken, a row has fewer than two columns, or there are no pairs.
+    """
+    index: dict[str, int] = {}
+    anchor_of: list[int] = []
+    others: list[str] = []
+    files: list[PairFile] = []
+    skipped = 0
+    for path in find_pair_files(paths):
+        on_file(path)
+        start = len(others)
+        for number, line in open_lines(path, errors=errors):
+            cells = line.split("\t")
+            if len(cells) < 2:
+                if not line.strip():
+                    skipped += 1
+                    continue
+                raise InputError(
+                    f"{path}, line {number}: one column where two are needed; "
+                    "each line is text, a tab, and its translation."
+                )
+            anchor, other = clean(cells[0]).strip(), clean(cells[1]).strip()
+            if not anchor or not other:
+                skipped += 1
+                continue
+            anchor_of.append(index.setdefault(anchor, len(index)))
+            others.append(other)
+        named = NAMED.fullmatch(path.name)
+        source, language = (named["source"], named["language"]) if named else (path.name, "und")
+        if len(others) > start:
+            files.append(PairFile(path, source, language, start, len(others) - start))
+    if not others:
+        raise InputError(f"No pair in {len(paths)} file(s) has text on both sides; nothing to train on.")
+    return Pairs(files, list(index), np.array(anchor_of, np.int32), others, skipped)
+
+
+def file_probabilities(pairs: Pairs, sampling: Sampling) -> NDArray[np.float64]:
+    """How often each file is drawn from, shape (files,), sum 1.
+
+    A language with effective size n (pairs times source weight) is drawn in proportion to
+    n ** exponent (Conneau et al. 2020, XLM-R, section 3.1); inside it, sources by effective size.
+    """
+    effective = np.array([f.count * sampling.source_weights.get(f.source, 1.0) for f in pairs.files])
+    if not effective.any():
+        raise InputError("Every source has weight 0 in the recipe; give at least one a weight above 0.")
+    size: dict[str, float] = {}
+    for file, share in zip(pairs.files, effective, strict=True):
+        size[file.language] = size.get(file.language, 0.0) + share
+    probability = np.array(
+        [
+            share / size[f.language] * size[f.language] ** sampling.language_exponent if share else 0.0
+            for f, share in zip(pairs.files, effective, strict=True)
+        ]
+    )
+    return np.asarray(probability / probability.sum())
+
+
+def draw_rows(
+    pairs: Pairs, probability: NDArray[np.float64], count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw `count` row numbers with replacement: a file by its probability, then a row of it."""
+    start = np.array([f.start for f in pairs.files])
+    size = np.array([f.count for f in pairs.files])
+    drawn = rng.choice(len(pairs.files), count, p=probability)
+    return np.asarray(start[drawn] + (rng.random(count) * size[drawn]).astype(np.int64))

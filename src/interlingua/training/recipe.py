@@ -1,0 +1,99 @@
+"""A recipe: everything that decides what a training run makes, as data in a TOML file."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from interlingua.errors import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The subword vocabulary: `size` pieces, trained on `lines` sampled lines."""
+
+    size: int = 32_000
+    lines: int = 1_000_000
+    anchor_share: float = 0.12
+    character_coverage: float = 0.9997
+    language_exponent: float = 0.4
+    language_weights: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How pairs are drawn: languages by size ** `language_exponent`, sources by weight."""
+
+    language_exponent: float = 0.5
+    source_weights: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """The training loop. `pairs` is how many pairs are seen in all, repeats included."""
+
+    pairs: int = 4_000_000
+    batch_size: int = 4096
+    learning_rate: float = 0.02
+    warmup_steps: int = 100
+    scale: float = 25.0
+    initial_deviation: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.99
+    matmul: str = "float32"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run of a static model."""
+
+    name: str = "static"
+    dimension: int = 256
+    seed: int = 0
+    held_out: int = 1000
+    max_tokens: int = 128
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    sampling: Sampling = field(default_factory=Sampling)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as plain data, for a model's folder and card."""
+        return asdict(self)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; what it leaves out keeps its default.
+
+    Raises:
+        InputError: the file is missing, is no TOML, or has a setting that does not exist.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML file: {error}.") from error
+    sections = {"vocabulary": Vocabulary, "sampling": Sampling, "optimisation": Optimisation}
+    settings = {
+        key: _section(sections[key], value, f"{path}, [{key}]") if key in sections else value
+        for key, value in data.items()
+    }
+    recipe: Recipe = _section(Recipe, settings, str(path))
+    if recipe.optimisation.matmul not in ("float32", "bfloat16"):
+        raise InputError(f"{path}: matmul is {recipe.optimisation.matmul!r}; it is float32 or bfloat16.")
+    return recipe
+
+
+def _section(kind: type[Any], values: dict[str, Any], where: str) -> Any:
+    known = {f.name for f in fields(kind)}
+    if not isinstance(values, dict) or (unknown := sorted(set(values) - known)):
+        given = ", ".join(unknown) if isinstance(values, dict) else repr(values)
+        raise InputError(f"{where}: unknown setting {given}; it takes {', '.join(sorted(known))}.")
+    return kind(**values)

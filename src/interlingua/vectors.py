@@ -1,0 +1,105 @@
+"""Vectors: the one door through which rows become unit rows, exact top-k, int8 rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from interlingua.errors import InputError
+
+Vectors = NDArray[np.float32]
+
+QUERY_BLOCK = 256
+CORPUS_BLOCK = 16_384
+
+
+def unit_rows(matrix: ArrayLike) -> Vectors:
+    """The rows at length 1, float32 (n, dim); a row of zeros, which has no direction, stays zero.
+
+    Raises:
+        InputError: not two-dimensional, or a value is NaN or infinite.
+    """
+    rows = np.asarray(matrix)
+    if rows.ndim != 2:
+        raise InputError(f"Vectors have shape {rows.shape}; give a matrix (n, dim), one vector a row.")
+    rows = rows.astype(np.float32, copy=True)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    if not np.isfinite(squares).all():
+        first = int(np.flatnonzero(~np.isfinite(squares))[0])
+        raise InputError(f"Vector {first} holds NaN or an infinite value; encode its text again.")
+    squares[squares == 0] = 1
+    rows /= np.sqrt(squares)[:, None]
+    return rows
+
+
+def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+    """The `k` corpus rows nearest to each query, by inner product, exactly.
+
+    Works block by block: beside its result it holds at most 256 x 16,384 scores.
+
+    Args:
+        queries: float32 (n, dim).
+        corpus: float32 (m, dim).
+        k: at least 1; at most m come back.
+
+    Returns:
+        Scores, float32 (n, min(k, m)), highest first, and row numbers, int64, of the same shape.
+        Among equal scores the lower row number comes first.
+
+    Raises:
+        InputError: `k` below 1, or dimensions that differ.
+    """
+    if k < 1:
+        raise InputError(f"k is {k}; ask for at least 1.")
+    if queries.ndim != 2 or corpus.ndim != 2 or queries.shape[1] != corpus.shape[1]:
+        raise InputError(
+            f"Queries of shape {queries.shape} and a corpus of shape {corpus.shape} do not fit; "
+            "both must be (n, dim) with the same dim: encode them with the same model."
+        )
+    k = min(k, len(corpus))
+    scores = np.empty((len(queries), k), np.float32)
+    rows = np.empty((len(queries), k), np.int64)
+    for begin in range(0, len(queries), QUERY_BLOCK):
+        block = slice(begin, begin + QUERY_BLOCK)
+        scores[block], rows[block] = _top_k_block(queries[block], corpus, k)
+    return scores, rows
+
+
+def _top_k_block(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+    best = np.empty((len(queries), 0), np.float32)
+    best_rows = np.empty((len(queries), 0), np.int64)
+    for begin in range(0, len(corpus), CORPUS_BLOCK):
+        scores = queries @ corpus[begin : begin + CORPUS_BLOCK].T
+        columns = _best_columns(scores, k)
+        best = np.concatenate([best, np.take_along_axis(scores, columns, axis=1)], axis=1)
+        best_rows = np.concatenate([best_rows, columns + begin], axis=1)
+        columns = _best_columns(best, k)
+        best = np.take_along_axis(best, columns, axis=1)
+        best_rows = np.take_along_axis(best_rows, columns, axis=1)
+    return best, best_rows
+
+
+def _best_columns(scores: Vectors, k: int) -> NDArray[np.int64]:
+    """Columns of the k highest scores of each row, highest first, the earlier of equals first."""
+    k = min(k, scores.shape[1])
+    columns = np.empty((len(scores), k), np.int64)
+    if k == 0:
+        return columns
+    bounds = np.partition(scores, -k, axis=1)[:, -k]
+    for i, bound in enumerate(bounds):
+        candidates = np.flatnonzero(scores[i] >= bound)
+        columns[i] = candidates[np.argsort(-scores[i, candidates], kind="stable")][:k]
+    return columns
+
+
+def quantize_rows(matrix: Vectors) -> tuple[NDArray[np.int8], Vectors]:
+    """Rows as int8 with a scale each: `values * scales[:, None]` gives the matrix back.
+
+    Symmetric, the largest magnitude of a row at 127; the error of a value is at most half its scale.
+
+    Returns:
+        values, int8 (n, dim), and scales, float32 (n,).
+    """
+    scales = (np.abs(matrix).max(axis=1, initial=0) / 127).astype(np.float32)
+    safe = np.where(scales > 0, scales, np.float32(1))
+    return np.rint(matrix / safe[:, None]).astype(np.int8), scales
