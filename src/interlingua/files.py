@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from interlingua.errors import InputError, require
 
@@ -23,6 +23,9 @@ ERRORS = ("strict", "replace", "skip")
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 STDIN = Path("-")
 FIELD_LIMIT = 2**31 - 1
+
+Cells: TypeAlias = tuple[int, list[str], str]
+CellReader: TypeAlias = Callable[[Path, str], Iterator[Cells]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Row:
 
 
 def read_rows(
-    path: Path,
+    path: Path | str,
     columns: Iterable[str] = (),
     *,
     format: str | None = None,
@@ -67,7 +70,10 @@ def read_rows(
     """
     if errors not in ERRORS:
         raise InputError(f"errors is {errors!r}; it is one of {', '.join(ERRORS)}.")
+    path = Path(path)
     kind = format or format_of(path)
+    if isinstance(columns, str):
+        raise InputError(f"columns is one string, {columns!r}; give a list of names: [{columns!r}].")
     names = tuple(columns)
     if kind == "lines":
         if names:
@@ -77,7 +83,7 @@ def read_rows(
             )
         return _line_rows(path, errors)
     if kind in ("csv", "tsv"):
-        return _table_rows(path, names, "," if kind == "csv" else "\t", header, errors)
+        return _table_rows(path, names, _csv_cells if kind == "csv" else _tsv_cells, header, errors)
     if kind == "jsonl":
         return _jsonl_rows(path, names, errors)
     if kind == "parquet":
@@ -104,47 +110,66 @@ def open_lines(path: Path, *, errors: str = "strict") -> Iterator[tuple[int, str
 
 def _line_rows(path: Path, errors: str) -> Iterator[Row]:
     for number, text, problem in _decoded(path, errors):
-        yield Row(number, (text,), {}, problem)
+        yield Row(number, ("" if problem else text,), {}, problem)
 
 
 def _table_rows(
-    path: Path, columns: tuple[str, ...], delimiter: str, header: bool, errors: str
+    path: Path, columns: tuple[str, ...], cells_of: CellReader, header: bool, errors: str
 ) -> Iterator[Row]:
-    lines = _decoded(path, errors)
-    problems: dict[int, str] = {}
-
-    def text_lines() -> Iterator[str]:
-        for number, text, problem in lines:
-            if problem:
-                problems[number] = problem
-            yield text + "\n"
-
-    csv.field_size_limit(FIELD_LIMIT)
-    plain = delimiter == "\t"
-    reader = csv.reader(
-        text_lines(), delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
-    )
     names: list[str] | None = None
-    pick: list[int] | None = None
-    begin = 1
-    for cells in reader:
-        line, begin = begin, reader.line_num + 1
-        if not cells and line not in problems:
-            continue
-        if names is None:
+    pick: list[int] = []
+    for line, cells, reason in cells_of(path, errors):
+        problem = reason
+        if names is None and (header or not problem):
+            if problem:
+                raise InputError(f"{_name(path)}, line {line}: {problem}; mend it, it names the columns.")
             names = cells if header else [str(i + 1) for i in range(len(cells))]
             pick = [_position(column, names, header, path) for column in columns or _default(names, path)]
             if header:
                 continue
-        assert pick is not None
-        problem = problems.pop(line, "")
         if not problem and len(cells) <= max(pick):
             problem = f"{len(cells)} columns where column {max(pick) + 1} is needed"
-            _refuse(path, line, problem, errors)
         if problem:
-            yield Row(line, ("",) * len(pick), {}, problem)
+            _refuse(path, line, problem, errors)
+            yield Row(line, ("",) * (len(columns) or 1), {}, problem)
         else:
-            yield Row(line, tuple(cells[i] for i in pick), dict(zip(names, cells, strict=False)))
+            yield Row(line, tuple(cells[i] for i in pick), dict(zip(names or (), cells, strict=False)))
+
+
+def _csv_cells(path: Path, errors: str) -> Iterator[Cells]:
+    """(line, cells, problem) of every row that is not blank; a quoted cell may hold line ends."""
+    problems: list[str] = []
+
+    def text_lines() -> Iterator[str]:
+        for _, text, problem in _decoded(path, errors):
+            if problem:
+                problems.append(problem)
+            yield text + "\n"
+        # A row that is still open here takes in all the rest of the file.
+        problems.append("a quote opens in this row and never closes")
+
+    csv.field_size_limit(FIELD_LIMIT)
+    reader = csv.reader(text_lines())
+    begin = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            cells = []
+            problems.append(f"not CSV ({str(error).partition(' - ')[0]})")
+        if cells or problems:
+            yield begin, cells, problems[0] if problems else ""
+        problems.clear()
+        begin = reader.line_num + 1
+
+
+def _tsv_cells(path: Path, errors: str) -> Iterator[Cells]:
+    """The same of TSV: a tab ends a cell, a line feed a row, and a quote is a character like others."""
+    for line, text, problem in _decoded(path, errors):
+        if text or problem:
+            yield line, text.split("\t"), problem
 
 
 def _jsonl_rows(path: Path, columns: tuple[str, ...], errors: str) -> Iterator[Row]:
@@ -178,6 +203,8 @@ def _parse_record(text: str, names: tuple[str, ...]) -> tuple[dict[str, Any], st
 
 def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     parquet = require("pyarrow.parquet", extra="parquet")
+    if path == STDIN:
+        raise InputError("Parquet cannot be read from standard input; give a file.")
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     try:
@@ -220,18 +247,19 @@ def _refuse(path: Path, line: int, problem: str, errors: str) -> None:
 
 
 def _decoded(path: Path, errors: str) -> Iterator[tuple[int, str, str]]:
-    """(number, text, problem) of every line."""
+    """(number, text, problem) of every line; bytes that are not UTF-8 are U+FFFD in the text."""
     for number, raw in _raw_lines(path):
         problem = ""
+        encoding = "utf-8-sig" if number == 1 else "utf-8"
         try:
-            text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            text = raw.decode(encoding)
         except UnicodeDecodeError as error:
             if errors == "strict":
                 raise InputError(
-                    f"{_name(path)}, line {number}: byte 0x{raw[error.start]:02x} is not UTF-8; "
+                    f"{_name(path)}, line {number}: byte 0x{error.object[error.start]:02x} is not UTF-8; "
                     "save the file as UTF-8, or go on with --errors replace."
                 ) from error
-            text = raw.decode("utf-8", "replace") if errors == "replace" else ""
+            text = raw.decode(encoding, "replace")
             problem = "" if errors == "replace" else "not UTF-8"
         yield number, text.removesuffix("\n").removesuffix("\r"), problem
 

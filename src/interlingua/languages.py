@@ -14,6 +14,7 @@ from interlingua.text import check_texts, clean
 from interlingua.types import LanguageGuess
 
 UNDETERMINED = "und"
+NORWEGIAN = ({"no", "nb"}, {"no", "nn"})
 
 
 def normalize_language(code: str) -> str:
@@ -37,8 +38,9 @@ def normalize_language(code: str) -> str:
 
 
 def same_language(first: str, second: str) -> bool:
-    """Whether two tags name one language, whatever their script or region says."""
-    return first.split("-", maxsplit=1)[0] == second.split("-", maxsplit=1)[0]
+    """Whether two tags name one language, whatever their script or region says; "no" is "nb" and "nn"."""
+    languages = {tag.split("-", maxsplit=1)[0] for tag in (first, second)}
+    return len(languages) == 1 or languages in NORWEGIAN
 
 
 def identify_languages(texts: Iterable[str], *, k: int = 1) -> list[list[LanguageGuess]]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 from interlingua.errors import InputError
 
-UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
+NOT_WORDS = re.compile(r"[\W_]+")
 
 
 def clean(text: str) -> str:
@@ -25,6 +26,11 @@ def clean(text: str) -> str:
         stripped = SURROGATES.sub(REPLACEMENT, UNPRINTABLE.sub("", text))
         text = text if stripped == text else stripped
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+
+
+def fold(text: str) -> str:
+    """The letters and digits of a text alone, NFKC and case-folded: equal for what reads the same."""
+    return NOT_WORDS.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 def check_texts(texts: Iterable[str], what: str = "texts") -> list[str]:

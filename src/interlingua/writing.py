@@ -34,7 +34,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`; it becomes `path`, replacing what was there, when the block ends well.
+    """A temporary folder beside `path`; it replaces `path` when the block ends well.
 
     Raises:
         OutputError: the folder cannot be written, or `path` is a file.
@@ -50,14 +50,25 @@ def replace_folder(path: Path) -> Iterator[Path]:
                     _sync(file)
             new.chmod(0o777 & ~_umask())
             if path.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-                path.rename(old / "was")
-                new.rename(path)
-                shutil.rmtree(old)
+                _swap(new, path)
             else:
                 new.rename(path)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """The folder `new` becomes `path`; where that fails, `path` stays what it was."""
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    try:
+        path.rename(old / "was")
+        new.rename(path)
+    except OSError:
+        if (old / "was").exists():
+            (old / "was").rename(path)
+        old.rmdir()
+        raise
+    shutil.rmtree(old)
 
 
 @contextmanager

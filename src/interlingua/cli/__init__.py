@@ -14,20 +14,19 @@ BAD_USE, FAILURE, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 141
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 done, 2 bad use or input, 1 failure, 130 stopped."""
-    from interlingua.cli.app import app
-
+    """Run the command line and exit: 0 done, 2 bad use or input, 1 failure, 130 stopped, 141 unread."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        app.main(standalone_mode=False)
+        from interlingua.cli.app import app
+
+        code = app.main(standalone_mode=False) or 0
         sys.stdout.flush()
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
     except BaseException as error:
-        sys.exit(_explain(error))
-    sys.exit(0)
+        code = _explain(error)
+        _drop_unwritable(sys.stdout)
+    sys.exit(code)
 
 
 def _explain(error: BaseException) -> int:
@@ -36,7 +35,6 @@ def _explain(error: BaseException) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, BrokenPipeError):
-        _silence(sys.stdout)
         return BROKEN_PIPE
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return _say("stopped before the end; nothing half-written was kept.", INTERRUPTED)
@@ -58,6 +56,9 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _silence(stream: TextIO) -> None:
-    """Let the interpreter flush a closed pipe at exit without a word."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _drop_unwritable(stream: TextIO) -> None:
+    """Let the interpreter flush a closed pipe or a full disk at exit without a word."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

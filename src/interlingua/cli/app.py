@@ -14,6 +14,7 @@ COMMANDS = {
     "score": "interlingua.cli.score:score_command",
     "languages": "interlingua.cli.languages:languages_command",
     "train": "interlingua.cli.train:train_group",
+    "distil": "interlingua.cli.train:distil_command",
     "completion": "interlingua.cli.completion:completion_command",
 }
 

@@ -12,7 +12,7 @@ from interlingua.cli.reading import read_texts
 from interlingua.cli.render import progress_bar, show_problems, show_report
 from interlingua.encoders import load_encoder
 from interlingua.encoders.pipeline import encode_rows
-from interlingua.errors import require
+from interlingua.errors import OutputError, require
 from interlingua.files import Row
 from interlingua.vectors import Vectors
 from interlingua.writing import replace_file
@@ -25,7 +25,7 @@ from interlingua.writing import replace_file
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="Where the vectors go: .npy (float32, a row for every row of FILE), or .parquet (with lines and texts).",
+    help="Where the vectors go: .npy (float32, one row a row of FILE), or .parquet (lines and texts too).",
 )
 @column_option
 @reading_options
@@ -52,6 +52,8 @@ def encode_command(
         raise click.BadParameter(f"{output} must end in .npy or .parquet.", param_hint="--output")
     if output.suffix == ".parquet":
         require("pyarrow", extra="parquet")
+    if not output.parent.is_dir():
+        raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
     encoder = load_encoder(model)
     rows = read_texts(file, (column,) if column else (), format_, no_header, errors)
     with progress_bar("encoding") as update:

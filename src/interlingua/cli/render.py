@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,23 +11,40 @@ from typing import Any
 
 import click
 
+from interlingua.cli import BROKEN_PIPE
+from interlingua.errors import OutputError
 from interlingua.files import Row
+from interlingua.text import clean
 from interlingua.types import EncodeReport
 
 PROBLEMS_SHOWN = 10
 
 
 def show_results(rows: Iterable[dict[str, Any]], columns: Sequence[str], to: str | None) -> None:
-    """Write result rows to stdout; a table and TSV show `columns`, JSONL shows every key."""
+    """Write result rows to stdout; a table and TSV show `columns`, JSONL shows every key.
+
+    Raises:
+        OutputError: stdout takes no more, as on a full disk.
+    """
     kind = to or ("table" if sys.stdout.isatty() else "jsonl")
-    if kind == "table":
-        _show_table(list(rows), columns)
-        return
-    if kind == "tsv":
-        click.echo("\t".join(columns))
-    for row in rows:
-        line = json.dumps(row, ensure_ascii=False, default=str) if kind == "jsonl" else _tsv(row, columns)
-        click.echo(_printable(line))
+    with _stdout_errors():
+        if kind == "table":
+            _show_table(list(rows), columns)
+            return
+        if kind == "tsv":
+            click.echo("\t".join(columns))
+        for row in rows:
+            click.echo(_printable(_json(row) if kind == "jsonl" else _tsv(row, columns)))
+
+
+@contextmanager
+def _stdout_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise click.exceptions.Exit(BROKEN_PIPE) from error
+    except OSError as error:
+        raise OutputError(f"Cannot write the results: {error.strerror or error}.") from error
 
 
 def _show_table(rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
@@ -39,8 +57,27 @@ def _show_table(rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
         numeric = bool(rows) and isinstance(rows[0].get(column), (int, float))
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in rows:
-        table.add_row(*(Text(_printable(_cell(row.get(column)))) for column in columns))
-    Console(file=sys.stdout).print(table)
+        table.add_row(*(Text(clean(_cell(row.get(column)))) for column in columns))
+    console = Console(file=sys.stdout)
+    with console.capture() as shown:  # by itself rich ends the program at a closed pipe
+        console.print(table)
+    click.echo(shown.get(), nl=False)
+
+
+def _json(row: dict[str, Any]) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(row), ensure_ascii=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN and infinities, which JSON does not have; they become null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _tsv(row: dict[str, Any], columns: Sequence[str]) -> str:
@@ -62,7 +99,8 @@ def show_report(report: EncodeReport) -> None:
     rate = f"{report.rows / report.seconds:,.0f} rows/s" if report.seconds else "at once"
     click.echo(
         f"{report.rows:,} rows: {report.encoded:,} encoded, {report.empty:,} empty, "
-        f"{report.failed:,} failed; {report.cut:,} cut, {report.cleaned:,} cleaned; {report.seconds:.1f} s, {rate}",
+        f"{report.failed:,} failed; {report.cut:,} cut, {report.cleaned:,} cleaned; "
+        f"{report.seconds:.1f} s, {rate}",
         err=True,
     )
 

@@ -20,7 +20,7 @@ from interlingua.cli.render import show_problems, show_results
 from interlingua.encoders import load_encoder
 from interlingua.errors import InputError
 from interlingua.files import Row, open_lines
-from interlingua.languages import identify_languages, normalize_language, same_language
+from interlingua.languages import UNDETERMINED, identify_languages, normalize_language, same_language
 from interlingua.tasks.search import search_vectors
 
 
@@ -82,13 +82,12 @@ def search_command(
             'Give a query, as in: interlingua search FILE "late delivery", or --queries FILE.'
         )
     encoder = load_encoder(model)
-    rows = read_texts(file, (column,) if column else (), format_, no_header, errors)
-    if languages or language_column:
-        rows = _in_languages(rows, languages, language_column)
+    read = read_texts(file, (column,) if column else (), format_, no_header, errors)
+    rows = _in_languages(read, languages, language_column) if languages or language_column else read
     texts = [row.texts[0] for row in rows]
     hits = search_vectors(encoder.encode_query(wanted), encoder.encode_documents(texts), k, min_score)
     show_results(_results(wanted, hits, rows), _columns(wanted), to)
-    show_problems(rows)
+    show_problems(read)
 
 
 def _columns(queries: list[str]) -> tuple[str, ...]:
@@ -116,7 +115,9 @@ def _read_queries(file: Path | None) -> list[str]:
         return []
     queries = [line for _, line in open_lines(file) if line.strip()]
     if not queries:
-        raise InputError(f"{file} holds no query; write one a line.")
+        raise InputError(
+            f"{'Standard input' if str(file) == '-' else file} holds no query; write one a line."
+        )
     return queries
 
 
@@ -133,9 +134,13 @@ def _in_languages(rows: list[Row], codes: tuple[str, ...], column: str | None) -
 
 def _tag(row: Row, column: str) -> str:
     if row.problem:
-        return "und"
+        return UNDETERMINED
     if column not in row.record:
         raise InputError(
             f"Line {row.line} has no column {column!r}; it has {', '.join(row.record) or 'none'}."
         )
-    return normalize_language(str(row.record[column]))
+    code = row.record[column]
+    try:
+        return normalize_language(str(code)) if code else UNDETERMINED
+    except InputError as error:
+        raise InputError(f"Line {row.line}, column {column!r}: {error}") from error

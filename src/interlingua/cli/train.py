@@ -1,9 +1,12 @@
-"""`interlingua train`: models of one's own."""
+"""`interlingua train` and `interlingua distil`: models of one's own."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -11,6 +14,59 @@ from interlingua.cli.render import progress_bar
 from interlingua.errors import OutputError
 from interlingua.files import ERRORS
 from interlingua.training.recipe import Recipe, load_recipe
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def training_options(function: F) -> F:
+    """What both commands ask."""
+    options = [
+        click.argument("paths", nargs=-1, required=True, metavar="PAIRS...", type=click.Path(path_type=Path)),
+        click.option(
+            "-o",
+            "--output",
+            required=True,
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Folder for the model.",
+        ),
+        click.option(
+            "--recipe",
+            "recipe_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="TOML file with every choice of the run; the options below override it.",
+        ),
+        click.option("--dim", type=click.IntRange(2, 4096), help="Columns of the vectors; default 256."),
+        click.option(
+            "--vocabulary-size", type=click.IntRange(300, 1_000_000), help="Pieces; default 32,000."
+        ),
+        click.option(
+            "--pairs",
+            "pairs_seen",
+            type=click.IntRange(1),
+            help="Pairs to see in all, repeats included; default 4,000,000.",
+        ),
+        click.option(
+            "--seed", type=int, help="The same seed, data and threads repeat the result; default 0."
+        ),
+        click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all."),
+        click.option(
+            "--errors",
+            type=click.Choice(ERRORS),
+            default="strict",
+            show_default=True,
+            help="At bytes that are not UTF-8: stop; read them as U+FFFD; or leave the line out.",
+        ),
+        click.option(
+            "--exclude",
+            multiple=True,
+            type=click.Path(path_type=Path, exists=True),
+            help="Text file, or folder of them: pairs with one of its lines on either side are left out, so that "
+            "a test set stays unseen. Case and punctuation do not count.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @click.group("train")
@@ -23,48 +79,13 @@ def train_group() -> None:
 
 
 @train_group.command("static")
-@click.argument("paths", nargs=-1, required=True, metavar="PAIRS...", type=click.Path(path_type=Path))
+@training_options
 @click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the model.",
+    "--teacher",
+    metavar="MODEL",
+    help="Sentence Transformers model that the student is drawn to as well; see interlingua distil.",
 )
-@click.option(
-    "--recipe",
-    "recipe_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="TOML file with every choice of the run; the options below override it.",
-)
-@click.option("--dim", type=click.IntRange(2, 4096), help="Columns of the vectors; default 256.")
-@click.option("--vocabulary-size", type=click.IntRange(300, 1_000_000), help="Pieces; default 32,000.")
-@click.option(
-    "--pairs",
-    "pairs_seen",
-    type=click.IntRange(1),
-    help="Pairs to see in all, repeats included; default 4,000,000.",
-)
-@click.option("--seed", type=int, help="The same seed, data and threads repeat the result; default 0.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all.")
-@click.option(
-    "--errors",
-    type=click.Choice(ERRORS),
-    default="strict",
-    show_default=True,
-    help="At bytes that are not UTF-8: stop; read them as U+FFFD; or leave the line out.",
-)
-def train_static_command(
-    paths: tuple[Path, ...],
-    output: Path,
-    recipe_file: Path | None,
-    dim: int | None,
-    vocabulary_size: int | None,
-    pairs_seen: int | None,
-    seed: int | None,
-    threads: int | None,
-    errors: str,
-) -> None:
+def train_static_command(teacher: str | None, **settings: Any) -> None:
     """Train a static model on PAIRS: small, fast, and for your own languages and words.
 
     \b
@@ -73,25 +94,67 @@ def train_static_command(
         interlingua search tickets.jsonl "late parcel" --model my-model
 
     PAIRS are TSV files (.gz too), a text, a tab and its translation on each line, or folders of them.
-    A name like SOURCE.en-de.tsv.gz tells source and language, so that both can be weighed. Needs
-    pip install 'interlingua[train]'.
+    A name like SOURCE.en-de.tsv.gz tells source and language, so that both can be weighed. A run that
+    was stopped goes on when it is called again. Needs pip install 'interlingua[train]'.
     """
+    _train(teacher, single_texts=False, **settings)
+
+
+@click.command("distil")
+@click.argument("teacher", metavar="TEACHER")
+@training_options
+def distil_command(teacher: str, **settings: Any) -> None:
+    """Distil TEACHER, a large model of one language or many, into a small static one.
+
+    \b
+        interlingua distil sentence-transformers/all-MiniLM-L6-v2 pairs.tsv -o my-model
+        interlingua distil ./my-teacher english.txt -o my-english-model
+
+    TEACHER is a Sentence Transformers folder or hub name; it encodes the first side of each pair, and
+    the student is drawn to its vectors on both sides. PAIRS are files as for interlingua train static; a
+    line without a tab is a text alone. A run that was stopped goes on when it is called again. Needs
+    pip install 'interlingua[distil]'.
+    """
+    _train(teacher, single_texts=True, **settings)
+
+
+def _train(
+    teacher: str | None,
+    *,
+    single_texts: bool,
+    paths: tuple[Path, ...],
+    output: Path,
+    recipe_file: Path | None,
+    threads: int | None,
+    errors: str,
+    exclude: tuple[Path, ...],
+    **choices: Any,
+) -> None:
+    from interlingua.training.checkpoint import open_workplace
     from interlingua.training.model_card import model_card
-    from interlingua.training.pairs import read_pairs
+    from interlingua.training.pairs import read_excluded, read_pairs
     from interlingua.training.static import train_static, write_trained
 
-    recipe = _recipe(recipe_file, dim, vocabulary_size, pairs_seen, seed)
+    recipe = _recipe(recipe_file, teacher, **choices)
     if not output.parent.is_dir():
         raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
     with progress_bar("reading", unit="") as update:
-        pairs = read_pairs(paths, errors=errors)
+        pairs = read_pairs(paths, errors=errors, exclude=read_excluded(exclude), single_texts=single_texts)
         click.echo(
-            f"{len(pairs):,} pairs from {len(pairs.files)} files, {pairs.skipped:,} rows skipped", err=True
+            f"{len(pairs):,} pairs from {len(pairs.files)} files; "
+            f"{pairs.skipped:,} rows skipped, {pairs.excluded:,} excluded",
+            err=True,
         )
+        workplace = open_workplace(output.with_name(f"{output.name}.unfinished"), pairs, recipe)
         trained = train_static(
-            pairs, recipe, threads=threads, progress=lambda stage, done, total: update(done, total, stage)
+            pairs,
+            recipe,
+            workplace,
+            threads=threads,
+            progress=lambda stage, done, total: update(done, total, stage),
         )
     write_trained(output, trained, recipe, model_card(trained, recipe, pairs))
+    shutil.rmtree(workplace.folder)
     click.echo(
         f"{output}: {trained.tokenizer.get_vocab_size():,} pieces x {trained.table.shape[1]}; "
         f"of {trained.held_out:,} held-out texts {trained.held_out_after:.1%} find their translation "
@@ -101,9 +164,16 @@ def train_static_command(
 
 
 def _recipe(
-    file: Path | None, dim: int | None, vocabulary_size: int | None, pairs_seen: int | None, seed: int | None
+    file: Path | None,
+    teacher: str | None,
+    dim: int | None,
+    vocabulary_size: int | None,
+    pairs_seen: int | None,
+    seed: int | None,
 ) -> Recipe:
     recipe = load_recipe(file) if file else Recipe()
+    if teacher is not None:
+        recipe = replace(recipe, teacher=replace(recipe.teacher, model=teacher))
     if dim is not None:
         recipe = replace(recipe, dimension=dim)
     if seed is not None:

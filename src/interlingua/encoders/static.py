@@ -22,6 +22,8 @@ from interlingua.vectors import Vectors
 
 BATCH = 1024
 ROWS_AT_ONCE = 16_384
+SIDE_BY_SIDE = 64
+WORDS_AT_ONCE = 256
 LONGEST_REMEMBERED = 24
 
 
@@ -101,14 +103,14 @@ class StaticEncoder(TextEncoder):
         slots = np.fromiter(map(self._slots.get, flat, repeat(-1)), np.int64, len(flat))
         unknown = np.flatnonzero(slots < 0)
         if not len(unknown):
-            return _sum_groups(lambda part: self._sums[slots[part]], counts, self.dim)
+            return _sum_groups(lambda at: self._sums[slots[at]], counts, self.dim)
         new = list(dict.fromkeys(flat[i] for i in unknown))
-        new_sums = self._sum_whole(new)
+        new_sums = self._sum_new_words(new)
         number = dict(zip(new, range(len(new)), strict=True))
         slots[unknown] = [-1 - number[flat[i]] for i in unknown]
 
-        def take(part: slice) -> Vectors:
-            chosen = slots[part]
+        def take(at: NDArray[np.int64]) -> Vectors:
+            chosen = slots[at]
             known = chosen >= 0
             rows = np.empty((len(chosen), self.dim), np.float32)
             rows[known] = self._sums[chosen[known]]
@@ -131,29 +133,55 @@ class StaticEncoder(TextEncoder):
         """The sum of piece vectors of each text, through the tokenizer."""
         encodings = self._table.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
-        if self._table.unknown is not None:
-            ids = [[piece for piece in row if piece != self._table.unknown] for row in ids]
         counts = np.fromiter(map(len, ids), np.int64, len(ids))
-        flat = np.fromiter(chain.from_iterable(ids), np.int64, int(counts.sum()))
-        return _sum_groups(lambda part: self._piece_vectors(flat[part]), counts, self.dim)
+        return self._sum_pieces(np.fromiter(chain.from_iterable(ids), np.int64, int(counts.sum())), counts)
+
+    def _sum_new_words(self, words: list[str]) -> Vectors:
+        """The same for words: they are tokenised many at once, which halves the time of one by one."""
+        ids: list[int] = []
+        counts = np.zeros(len(words), np.int64)
+        for begin in range(0, len(words), WORDS_AT_ONCE):
+            part = words[begin : begin + WORDS_AT_ONCE]
+            encoding = self._table.tokenizer.encode(" ".join(part), add_special_tokens=False)
+            lengths = np.fromiter(map(len, part), np.int64, len(part))
+            starts = np.cumsum(lengths + 1) - lengths - 1
+            # A piece may begin at the space before its word, but it never ends there.
+            word_of = np.searchsorted(starts, [end for _, end in encoding.offsets], side="right") - 1
+            counts[begin : begin + len(part)] = np.bincount(word_of, minlength=len(part))
+            ids += encoding.ids
+        return self._sum_pieces(np.array(ids, np.int64), counts)
+
+    def _sum_pieces(self, ids: NDArray[np.int64], counts: NDArray[np.int64]) -> Vectors:
+        return _sum_groups(lambda at: self._piece_vectors(ids[at]), counts, self.dim)
 
     def _piece_vectors(self, ids: NDArray[np.int64]) -> Vectors:
         rows = ids if self._table.mapping is None else self._table.mapping[ids]
         vectors = self._table.rows[rows].astype(np.float32)
         if self._table.weights is not None:
             vectors *= self._table.weights[ids, None].astype(np.float32)
+        if self._table.unknown is not None:
+            vectors[ids == self._table.unknown] = 0
         return vectors
 
 
-def _sum_groups(take: Callable[[slice], Vectors], counts: NDArray[np.int64], dim: int) -> Vectors:
+def _sum_groups(take: Callable[[NDArray[np.int64]], Vectors], counts: NDArray[np.int64], dim: int) -> Vectors:
     """Sum the first counts[0] rows, then the next counts[1], and so on: float32 (len(counts), dim).
 
-    `take` gives any slice of the rows, so that they never all stand in memory at once.
+    `take` gives the rows at any positions, so that they never all stand in memory at once. All groups
+    are summed side by side, their first rows, then their second: NumPy's reduceat takes twenty times
+    as long. Only what a long group has beyond its neighbours is summed by itself.
     """
-    owner = np.repeat(np.arange(len(counts)), counts)
+    order = np.argsort(-counts, kind="stable")
+    sizes = counts[order]
+    starts = (np.cumsum(counts) - counts)[order]
     sums = np.zeros((len(counts), dim), np.float32)
-    for begin in range(0, len(owner), ROWS_AT_ONCE):
-        part = slice(begin, begin + ROWS_AT_ONCE)
-        starts = np.flatnonzero(np.diff(owner[part], prepend=-1))
-        sums[owner[part][starts]] += np.add.reduceat(take(part), starts, axis=0)
-    return sums
+    for column in range(min(int(sizes.max(initial=0)), SIDE_BY_SIDE)):
+        filled = int(np.searchsorted(-sizes, -column))
+        sums[:filled] += take(starts[:filled] + column)
+    for i in range(int(np.searchsorted(-sizes, -SIDE_BY_SIDE))):
+        end = starts[i] + sizes[i]
+        for begin in range(starts[i] + SIDE_BY_SIDE, end, ROWS_AT_ONCE):
+            sums[i] += take(np.arange(begin, min(begin + ROWS_AT_ONCE, end))).sum(axis=0)
+    in_order = np.empty_like(sums)
+    in_order[order] = sums
+    return in_order

@@ -105,7 +105,11 @@ def write_static_folder(
     Raises:
         OutputError: the folder cannot be written.
     """
-    tensors: dict[str, NDArray[Any]] = {"embeddings": np.ascontiguousarray(table, np.float32)}
+    table = np.array(table, np.float32)
+    unknown = _unknown_piece(tokenizer)
+    if unknown is not None:
+        table[unknown] = 0  # one library leaves unknown pieces out, the other does not: now both do
+    tensors: dict[str, NDArray[Any]] = {"embeddings": table}
     if int8:
         values, scales = quantize_rows(table)
         tensors = {"embeddings": values, "weights": scales}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from interlingua.errors import InputError
 from interlingua.files import open_lines
-from interlingua.text import clean
+from interlingua.text import clean, fold
 from interlingua.training.recipe import Sampling
 
 NAMED = re.compile(r"(?P<source>.+)\.(?P<anchor>\w+)-(?P<language>[\w-]+)\.tsv(\.gz)?")
@@ -42,6 +43,7 @@ class Pairs:
     anchor_of: NDArray[np.int32]
     others: list[str]
     skipped: int
+    excluded: int
 
     def __len__(self) -> int:
         return len(self.others)
@@ -70,9 +72,16 @@ def read_pairs(
     paths: Sequence[Path],
     *,
     errors: str = "strict",
+    exclude: AbstractSet[str] = frozenset(),
+    single_texts: bool = False,
     on_file: Callable[[Path], None] = lambda path: None,
 ) -> Pairs:
     """Read every pair of every file; rows with an empty side are counted as skipped.
+
+    A pair is left out, and counted as excluded, where either side, folded, stands in `exclude`: so a
+    test set stays unseen.
+
+    With `single_texts`, a line without a tab is a text that pairs with itself.
 
     A file named `SOURCE.en-xx.tsv[.gz]` tells its source and language; any other file is a source
     of its own in an unknown language.
@@ -84,33 +93,45 @@ def read_pairs(
     anchor_of: list[int] = []
     others: list[str] = []
     files: list[PairFile] = []
-    skipped = 0
+    skipped = excluded = 0
     for path in find_pair_files(paths):
         on_file(path)
         start = len(others)
         for number, line in open_lines(path, errors=errors):
-            cells = line.split("\t")
-            if len(cells) < 2:
-                if not line.strip():
-                    skipped += 1
-                    continue
-                raise InputError(
-                    f"{path}, line {number}: one column where two are needed; "
-                    "each line is text, a tab, and its translation."
-                )
-            anchor, other = clean(cells[0]).strip(), clean(cells[1]).strip()
+            anchor, other = _sides(line, path, number, single_texts)
             if not anchor or not other:
                 skipped += 1
-                continue
-            anchor_of.append(index.setdefault(anchor, len(index)))
-            others.append(other)
+            elif exclude and (fold(anchor) in exclude or fold(other) in exclude):
+                excluded += 1
+            else:
+                anchor_of.append(index.setdefault(anchor, len(index)))
+                others.append(other)
         named = NAMED.fullmatch(path.name)
         source, language = (named["source"], named["language"]) if named else (path.name, "und")
         if len(others) > start:
             files.append(PairFile(path, source, language, start, len(others) - start))
     if not others:
         raise InputError(f"No pair in {len(paths)} file(s) has text on both sides; nothing to train on.")
-    return Pairs(files, list(index), np.array(anchor_of, np.int32), others, skipped)
+    return Pairs(files, list(index), np.array(anchor_of, np.int32), others, skipped, excluded)
+
+
+def _sides(line: str, path: Path, number: int, single_texts: bool) -> tuple[str, str]:
+    cells = line.split("\t")
+    if len(cells) == 1 and line.strip():
+        if not single_texts:
+            raise InputError(
+                f"{path}, line {number}: one column where two are needed; "
+                "each line is text, a tab, and its translation."
+            )
+        cells *= 2
+    return clean(cells[0]).strip(), clean(cells[-1] if len(cells) == 1 else cells[1]).strip()
+
+
+def read_excluded(paths: Sequence[Path]) -> set[str]:
+    """The folded lines of text files, or of every file in folders of them, for `read_pairs`."""
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    folded = {fold(line) for file in files for _, line in open_lines(file, errors="replace")}
+    return folded - {""}
 
 
 def file_probabilities(pairs: Pairs, sampling: Sampling) -> NDArray[np.float64]:

@@ -15,6 +15,9 @@ else:
     import tomli as tomllib
 
 
+DTYPES = ("float32", "bfloat16")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The subword vocabulary: `size` pieces, trained on `lines` sampled lines."""
@@ -47,7 +50,25 @@ class Optimisation:
     initial_deviation: float = 0.1
     beta1: float = 0.9
     beta2: float = 0.99
+    projection_rate: float = 0.003
     matmul: str = "float32"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The model whose space the student is drawn into: a folder or hub name, "" for none.
+
+    `weight` is that of the cosine distance beside the contrastive loss, `neighbour_weight` that of the
+    neighbours' divergence, taken over the first `neighbour_rows` pairs of a batch at the inverse
+    temperature `neighbour_scale`. `dtype` is that of the teacher's arithmetic.
+    """
+
+    model: str = ""
+    weight: float = 15.0
+    neighbour_weight: float = 2.0
+    neighbour_rows: int = 1024
+    neighbour_scale: float = 20.0
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -62,6 +83,7 @@ class Recipe:
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     sampling: Sampling = field(default_factory=Sampling)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    teacher: Teacher = field(default_factory=Teacher)
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain data, for a model's folder and card."""
@@ -80,14 +102,20 @@ def load_recipe(path: Path) -> Recipe:
         raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no TOML file: {error}.") from error
-    sections = {"vocabulary": Vocabulary, "sampling": Sampling, "optimisation": Optimisation}
+    sections = {
+        "vocabulary": Vocabulary,
+        "sampling": Sampling,
+        "optimisation": Optimisation,
+        "teacher": Teacher,
+    }
     settings = {
         key: _section(sections[key], value, f"{path}, [{key}]") if key in sections else value
         for key, value in data.items()
     }
     recipe: Recipe = _section(Recipe, settings, str(path))
-    if recipe.optimisation.matmul not in ("float32", "bfloat16"):
-        raise InputError(f"{path}: matmul is {recipe.optimisation.matmul!r}; it is float32 or bfloat16.")
+    for name, dtype in (("matmul", recipe.optimisation.matmul), ("dtype", recipe.teacher.dtype)):
+        if dtype not in DTYPES:
+            raise InputError(f"{path}: {name} is {dtype!r}; it is one of {', '.join(DTYPES)}.")
     return recipe
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from interlingua.errors import require
+from interlingua.errors import InputError, require
 
 UNKNOWN = "<unk>"
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -31,20 +31,22 @@ def train_vocabulary(
 
     Args:
         lines: raw text; it is read once.
-        size: pieces in the finished vocabulary, the 256 byte pieces and the unknown piece included.
+        size: most pieces in the finished vocabulary, the 256 byte pieces and the unknown piece included;
+            little text gives fewer.
         character_coverage: share of the characters seen that become pieces, in (0, 1].
         threads: threads of the trainer.
         required_characters: characters that become pieces whatever their frequency.
         seed: of the trainer's own sampling.
 
     Raises:
+        InputError: too few pieces for the characters of the text, or no text.
         MissingExtra: sentencepiece is not installed.
     """
     sentencepiece = require("sentencepiece", extra="train")
     normalizer = text_normalizer()
     trained = io.BytesIO()
     sentencepiece.set_random_generator_seed(seed)
-    sentencepiece.SentencePieceTrainer.train(
+    settings = dict(  # noqa: C408
         sentence_iterator=_normalized(lines, normalizer),
         model_writer=trained,
         model_type="unigram",
@@ -60,9 +62,16 @@ def train_vocabulary(
         unk_piece=UNKNOWN,
         num_threads=threads,
         max_sentence_length=16_384,
-        train_extremely_large_corpus=False,
-        minloglevel=1,
+        hard_vocab_limit=False,
+        minloglevel=2,
     )
+    try:
+        sentencepiece.SentencePieceTrainer.train(**settings)
+    except RuntimeError as error:
+        raise InputError(
+            f"No vocabulary of {size} pieces can be made of this text: every character needs one, beside "
+            "256 for bytes; ask for more pieces, or give more text."
+        ) from error
     processor = sentencepiece.SentencePieceProcessor(model_proto=trained.getvalue())
     pieces = [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.vocab_size())]
     return unigram_tokenizer(pieces)

@@ -1,0 +1,5 @@
+"""`python -m interlingua`: the command line, where no script is on the path."""
+
+from interlingua.cli import main
+
+main()

@@ -1,0 +1,37 @@
+"""Batches of pairs as bags of pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlingua.training.pairs import Pairs, draw_rows
+from interlingua.training.tokens import TokenRows, cut_bags, join_bags
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What batches are drawn from; pairs whose anchor is held out are never drawn."""
+
+    pairs: Pairs
+    anchors: TokenRows
+    others: TokenRows
+    probability: NDArray[np.float64]
+    held_out: NDArray[np.bool_]
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[TokenRows, NDArray[np.int32]]:
+        """At most `count` anchors, then their translations; and the number of each anchor."""
+        rows = draw_rows(self.pairs, self.probability, count, rng)
+        rows = rows[~self.held_out[self.pairs.anchor_of[rows]]]
+        anchor = self.pairs.anchor_of[rows]
+        bags = join_bags(cut_bags(self.anchors, anchor.astype(np.int64)), cut_bags(self.others, rows))
+        return bags, anchor
+
+
+def held_out_anchors(pairs: Pairs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which anchors the held-out rows have, bool (anchors,)."""
+    marked = np.zeros(len(pairs.anchors), bool)
+    marked[pairs.anchor_of[rows]] = True
+    return marked

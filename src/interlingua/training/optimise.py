@@ -1,0 +1,182 @@
+"""The training loop: which rows a batch moves, and how far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interlingua.training.batches import Batches
+from interlingua.training.checkpoint import Workplace
+from interlingua.training.recipe import Optimisation, Recipe
+from interlingua.training.teacher import TeacherVectors
+
+if TYPE_CHECKING:
+    import torch
+
+Progress = Callable[[str, int, int], None]
+TABLE, BATCHES = 3, 4
+SAVE_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class State:
+    """The tensors that training moves in place: a table and a projection, each with Adam's two moments."""
+
+    table: torch.Tensor
+    table_mean: torch.Tensor
+    table_square: torch.Tensor
+    projection: torch.Tensor
+    projection_mean: torch.Tensor
+    projection_square: torch.Tensor
+
+
+def start_state(pieces: int, recipe: Recipe, teacher_dim: int) -> State:
+    """A random table, and a random projection onto the teacher's columns, by the recipe's seed."""
+    import torch
+
+    generator = torch.Generator().manual_seed(recipe.seed + TABLE)
+    table = torch.randn(pieces, recipe.dimension, generator=generator) * recipe.optimisation.initial_deviation
+    projection = torch.randn(recipe.dimension, teacher_dim, generator=generator) / recipe.dimension**0.5
+    zeros = torch.zeros_like
+    return State(table, zeros(table), zeros(table), projection, zeros(projection), zeros(projection))
+
+
+def optimise(
+    state: State,
+    batches: Batches,
+    recipe: Recipe,
+    teacher: TeacherVectors | None,
+    workplace: Workplace,
+    progress: Progress,
+) -> float:
+    """Move `state` over all steps, from the last one kept; the mean loss of the last hundred."""
+    settings = recipe.optimisation
+    steps = max(1, settings.pairs // settings.batch_size)
+    begin = _restore(state, workplace)
+    losses: list[float] = []
+    saved = time.monotonic()
+    for step in range(begin, steps):
+        rng = np.random.default_rng([recipe.seed, BATCHES, step])
+        rate = min(1, (step + 1) / settings.warmup_steps) * (1 - step / steps)
+        losses.append(_step(state, batches, recipe, teacher, rate, rng))
+        progress("training", (step + 1) * settings.batch_size, steps * settings.batch_size)
+        if time.monotonic() - saved > SAVE_SECONDS:
+            _keep(state, workplace, step + 1)
+            saved = time.monotonic()
+    _keep(state, workplace, steps)
+    return float(np.mean(losses[-100:])) if losses else float("nan")
+
+
+def _step(
+    state: State,
+    batches: Batches,
+    recipe: Recipe,
+    teacher: TeacherVectors | None,
+    rate: float,
+    rng: np.random.Generator,
+) -> float:
+    """One batch: bags, unit rows, the gradients of the losses, and Adam on the rows the batch touched."""
+    import torch
+
+    from interlingua.training.contrastive import contrastive_gradient
+
+    settings = recipe.optimisation
+    matmul = getattr(torch, settings.matmul)
+    bags, anchor_of = batches.draw(settings.batch_size, rng)
+    touched, inside = np.unique(bags.ids, return_inverse=True)
+    rows = torch.from_numpy(touched.astype(np.int64))
+    values = state.table[rows].requires_grad_(True)
+    sums = torch.nn.functional.embedding_bag(
+        torch.from_numpy(inside.astype(np.int64)), values, torch.from_numpy(bags.offsets[:-1]), mode="sum"
+    )
+    unit = torch.nn.functional.normalize(sums, dim=1, eps=1e-6)
+    with torch.no_grad():
+        count = len(anchor_of)
+        anchor = torch.from_numpy(anchor_of)
+        same = anchor[:, None] == anchor[None, :]
+        same.fill_diagonal_(False)
+        loss, *by_side = contrastive_gradient(
+            unit[:count], unit[count:], same, scale=settings.scale, matmul=matmul
+        )
+        gradient = torch.cat(by_side)
+        if teacher is not None:
+            target = torch.from_numpy(teacher[anchor_of].astype(np.float32))
+            gradient += _teacher_pull(state, unit, target, recipe, rate)
+    unit.backward(gradient)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        assert values.grad is not None
+        mean, square = state.table_mean[rows], state.table_square[rows]
+        step = _adam(values.grad, mean, square, settings)
+        state.table_mean[rows], state.table_square[rows] = mean, square
+        state.table[rows] = values - settings.learning_rate * rate * step
+    return loss
+
+
+def _teacher_pull(
+    state: State, unit: torch.Tensor, target: torch.Tensor, recipe: Recipe, rate: float
+) -> torch.Tensor:
+    """The gradient of both distances from the teacher by `unit`; the projection is moved along."""
+    import torch
+
+    from interlingua.training.distillation import (
+        distillation_gradient,
+        neighbour_gradient,
+        teacher_neighbours,
+    )
+
+    settings, wish = recipe.optimisation, recipe.teacher
+    matmul = getattr(torch, settings.matmul)
+    _, gradient, by_projection = distillation_gradient(
+        unit, torch.cat([target, target]), state.projection, matmul=matmul
+    )
+    gradient *= wish.weight
+    step = _adam(by_projection, state.projection_mean, state.projection_square, settings)
+    state.projection.sub_(settings.projection_rate * rate * step)
+    if wish.neighbour_weight:
+        anchors, others = (part[: wish.neighbour_rows] for part in unit.chunk(2))
+        n = len(anchors)
+        near = teacher_neighbours(target[:n], scale=wish.neighbour_scale, matmul=matmul)
+        for queries, students, at, to in (
+            (anchors, others, 0, len(target)),
+            (anchors, anchors, 0, 0),
+        ):
+            by_query, by_student = neighbour_gradient(
+                queries, students, near, scale=wish.neighbour_scale, matmul=matmul
+            )
+            gradient[at : at + n] += wish.neighbour_weight * by_query
+            gradient[to : to + n] += wish.neighbour_weight * by_student
+    return gradient
+
+
+def _adam(
+    gradient: torch.Tensor, mean: torch.Tensor, square: torch.Tensor, settings: Optimisation
+) -> torch.Tensor:
+    """Adam's direction (Kingma & Ba 2015, algorithm 1, without the correction of the first steps).
+
+    Moves the moments in place. Of the table only the rows that a batch touches come here ("lazy Adam").
+    """
+    mean.lerp_(gradient, 1 - settings.beta1)
+    square.mul_(settings.beta2).addcmul_(gradient, gradient, value=1 - settings.beta2)
+    return mean / square.sqrt().add_(1e-8)
+
+
+def _keep(state: State, workplace: Workplace, step: int) -> None:
+    tensors = {f.name: getattr(state, f.name).numpy() for f in fields(state)}
+    workplace.save_state(tensors, {"step": step})
+
+
+def _restore(state: State, workplace: Workplace) -> int:
+    """Take up what was kept; the step to go on with."""
+    import torch
+
+    kept = workplace.load_state()
+    if kept is None:
+        return 0
+    tensors, position = kept
+    for name, value in tensors.items():
+        getattr(state, name).copy_(torch.from_numpy(value))
+    return int(position["step"])

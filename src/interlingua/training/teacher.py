@@ -1,0 +1,87 @@
+"""A teacher: a model of one language whose space the student is drawn into (Reimers & Gurevych 2020)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlingua.errors import InputError, ModelError, require
+
+BLOCK = 20_000
+TeacherVectors = NDArray[np.float16]
+
+
+def teacher_vectors(
+    name_or_path: str,
+    texts: Sequence[str],
+    file: Path,
+    *,
+    dtype: str = "float32",
+    max_tokens: int = 128,
+    on_rows: Callable[[int, int], None] = lambda done, total: None,
+) -> TeacherVectors:
+    """Unit rows of `texts` by a Sentence Transformers model, float16 (n, dim), kept in `file`.
+
+    A run that was stopped goes on after the last whole block in `file`.
+
+    Args:
+        name_or_path: a model's folder or hub name.
+        texts: in a fixed order, the same on every call for one `file`.
+        file: a .npy file; made if it does not exist.
+        dtype: of the teacher's arithmetic, "float32" or "bfloat16".
+        max_tokens: where the teacher cuts a text.
+
+    Raises:
+        MissingExtra: sentence-transformers is not installed.
+        ModelError: no such model, or none that loads.
+        InputError: the teacher gives NaN.
+    """
+    progress_file = file.with_suffix(".done")
+    done = int(progress_file.read_text()) if progress_file.exists() else 0
+    if file.exists() and done >= len(texts):
+        on_rows(len(texts), len(texts))
+        return np.asarray(np.load(file, mmap_mode="r"))
+    model = load_teacher(name_or_path, dtype)
+    model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
+    shape = (len(texts), int(model.get_embedding_dimension()))
+    mode = "r+" if file.exists() and done else "w+"
+    kept = np.lib.format.open_memmap(file, mode=mode, dtype=np.float16, shape=shape)
+    for begin in range(done, len(texts), BLOCK):
+        block = list(texts[begin : begin + BLOCK])
+        vectors = model.encode(block, batch_size=128, normalize_embeddings=True, show_progress_bar=False)
+        if not np.isfinite(vectors).all():
+            raise InputError(f"The teacher {name_or_path} gives NaN; try it with dtype float32.")
+        kept[begin : begin + len(block)] = vectors
+        kept.flush()
+        progress_file.write_text(str(begin + len(block)))
+        on_rows(begin + len(block), len(texts))
+    return kept
+
+
+def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
+    """A Sentence Transformers model on the CPU.
+
+    Raises:
+        MissingExtra: sentence-transformers is not installed.
+        ModelError: no such model, or none that loads.
+    """
+    require("sentence_transformers", extra="distil")
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        return SentenceTransformer(
+            name_or_path, device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"The teacher {name_or_path!r} cannot be loaded ({reason}); give the folder of a Sentence "
+            "Transformers model, or its hub name and a connection."
+        ) from error

@@ -1,0 +1,51 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+VOCABULARY = """
+my your parcel package letter has have not never arrived come yet late the a is are and or where when
+mein dein paket brief ist sind nicht nie angekommen noch der die das und oder wo wann
+mi tu carta no ha llegado el la dónde cuándo invoice rechnung factura paid bezahlt hello hallo hola
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """The folder of a static model with random vectors: the same text is nearest to itself, no more."""
+    from interlingua.encoders.static_folder import write_static_folder
+    from interlingua.training.vocabulary import unigram_tokenizer
+
+    pieces = [("<unk>", 0.0), ("▁", -5.0), *((f"▁{word}", -3.0) for word in VOCABULARY.split())]
+    tokenizer = unigram_tokenizer(pieces)
+    table = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 16)).astype(np.float32)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    write_static_folder(folder, tokenizer, table, card="# tiny\n", int8=False)
+    return folder
+
+
+@pytest.fixture
+def run_cli(tmp_path):
+    """Run the command line as a program in `tmp_path`; text is UTF-8, and stdin is empty unless given."""
+
+    def run(*arguments, stdin="", **options):
+        raw = stdin if isinstance(stdin, bytes) else stdin.encode()
+        done = subprocess.run(
+            [sys.executable, "-m", "interlingua", *map(str, arguments)],
+            input=raw,
+            capture_output=True,
+            cwd=tmp_path,
+            timeout=300,
+            check=False,
+            **options,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+        )
+
+    return run

@@ -1,0 +1,113 @@
+"""Distillation from a teacher, and runs that are stopped and go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_training import SMALL, sentence_pairs
+from tiny_models import bert_sentence_transformer
+
+from interlingua.encoders.static import StaticEncoder
+from interlingua.errors import InputError, ModelError
+from interlingua.training.checkpoint import open_workplace
+from interlingua.training.pairs import read_pairs
+from interlingua.training.recipe import Optimisation, Teacher
+from interlingua.training.static import train_static
+from interlingua.training.teacher import teacher_vectors
+
+SHORT = replace(SMALL, optimisation=Optimisation(pairs=20_000, batch_size=256, warmup_steps=5))
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    return bert_sentence_transformer(tmp_path_factory.mktemp("teacher") / "model")
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "words.en-de.tsv"
+    path.write_text("".join(f"{a}\t{b}\n" for a, b in sentence_pairs(1500)), encoding="utf-8")
+    return read_pairs([path])
+
+
+def similarities(vectors):
+    return (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
+
+
+def test_a_student_takes_over_what_its_teacher_finds_near(pairs, teacher, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    texts = [a for a, _ in sentence_pairs(60, seed=9)]
+    theirs = similarities(SentenceTransformer(str(teacher), device="cpu").encode(texts, normalize_embeddings=True))
+    agreement = {}
+    for name, wish in (("alone", Teacher()), ("taught", Teacher(model=str(teacher), weight=30.0))):
+        recipe = replace(SHORT, teacher=wish)
+        trained = train_static(pairs, recipe, open_workplace(tmp_path / name, pairs, recipe), threads=1)
+        from interlingua.training.static import write_trained
+
+        write_trained(tmp_path / f"{name}-model", trained, recipe, "# model\n")
+        ours = StaticEncoder.from_folder(tmp_path / f"{name}-model").encode(texts)
+        agreement[name] = np.corrcoef(similarities(ours), theirs)[0, 1]
+    assert agreement["taught"] > agreement["alone"] + 0.1
+
+
+def test_teacher_vectors_go_on_after_a_stop(teacher, tmp_path, monkeypatch):
+    monkeypatch.setattr("interlingua.training.teacher.BLOCK", 10)
+    texts = [a for a, _ in sentence_pairs(35)]
+    whole = np.array(teacher_vectors(str(teacher), texts, tmp_path / "whole.npy"))
+
+    def stop_at_twenty(done, total):
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        teacher_vectors(str(teacher), texts, tmp_path / "parts.npy", on_rows=stop_at_twenty)
+    begun = []
+    rest = teacher_vectors(str(teacher), texts, tmp_path / "parts.npy", on_rows=lambda done, total: begun.append(done))
+    assert begun == [30, 35]
+    assert np.allclose(rest, whole, atol=1e-3)
+
+
+def test_a_stopped_run_goes_on_to_the_same_table(pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr("interlingua.training.optimise.SAVE_SECONDS", 0.0)
+    straight = train_static(pairs, SHORT, open_workplace(tmp_path / "straight", pairs, SHORT), threads=1)
+
+    def stop_at_half(stage, done, total):
+        if stage == "training" and done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_static(
+            pairs, SHORT, open_workplace(tmp_path / "stopped", pairs, SHORT), threads=1, progress=stop_at_half
+        )
+    steps = []
+    resumed = train_static(
+        pairs,
+        SHORT,
+        open_workplace(tmp_path / "stopped", pairs, SHORT),
+        threads=1,
+        progress=lambda stage, done, total: steps.append(done) if stage == "training" else None,
+    )
+    assert steps[0] > 20_000 / 2
+    assert np.array_equal(straight.table, resumed.table)
+
+
+def test_an_unfinished_run_by_another_recipe_is_not_mixed_up(pairs, tmp_path):
+    open_workplace(tmp_path / "work", pairs, SHORT)
+    with pytest.raises(InputError, match="another recipe"):
+        open_workplace(tmp_path / "work", pairs, replace(SHORT, seed=5))
+
+
+def test_a_teacher_that_is_missing_is_named(pairs, tmp_path):
+    recipe = replace(SHORT, teacher=Teacher(model=str(tmp_path / "nowhere")))
+    with pytest.raises(ModelError, match="nowhere"):
+        train_static(pairs, recipe, open_workplace(tmp_path / "work", pairs, recipe))
+
+
+def test_single_texts_pair_with_themselves(tmp_path):
+    path = tmp_path / "english.txt"
+    path.write_text("the cat\nthe dog\tder hund\n\n", encoding="utf-8")
+    pairs = read_pairs([path], single_texts=True)
+    assert (pairs.anchors, pairs.others, pairs.skipped) == (["the cat", "the dog"], ["the cat", "der hund"], 1)

@@ -1,0 +1,219 @@
+"""Training on pairs written here: the loss, the vocabulary, the whole run, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import reference
+from interlingua.encoders.static import StaticEncoder
+from interlingua.errors import InputError
+from interlingua.training.batches import Batches
+from interlingua.training.checkpoint import open_workplace
+from interlingua.training.contrastive import contrastive_gradient
+from interlingua.training.distillation import distillation_gradient, neighbour_gradient, teacher_neighbours
+from interlingua.training.model_card import model_card
+from interlingua.training.pairs import draw_rows, file_probabilities, read_excluded, read_pairs
+from interlingua.training.recipe import Optimisation, Recipe, Sampling, Vocabulary, load_recipe
+from interlingua.training.static import train_static, write_trained
+from interlingua.training.tokens import TokenRows, cut_bags, join_bags
+from interlingua.vectors import unit_rows
+
+ENGLISH = "the cat dog house tree bread water late parcel red green small big old new".split()
+GERMAN = "die katze hund haus baum brot wasser spät paket rot grün klein groß alt neu".split()
+
+
+def sentence_pairs(count, seed=0):
+    rng = np.random.default_rng(seed)
+    drawn = [rng.choice(len(ENGLISH), 3, replace=False) for _ in range(count)]
+    return [(" ".join(ENGLISH[i] for i in row), " ".join(GERMAN[i] for i in row)) for row in drawn]
+
+
+@pytest.fixture
+def pair_file(tmp_path):
+    path = tmp_path / "words.en-de.tsv"
+    path.write_text("".join(f"{a}\t{b}\n" for a, b in sentence_pairs(2000)), encoding="utf-8")
+    return path
+
+
+SMALL = Recipe(
+    name="small",
+    dimension=16,
+    held_out=50,
+    vocabulary=Vocabulary(size=340, lines=2000),
+    optimisation=Optimisation(pairs=40_000, batch_size=256, warmup_steps=5, learning_rate=0.05),
+)
+
+
+def test_the_loss_and_its_gradient_match_the_definition():
+    rng = np.random.default_rng(3)
+    anchors, positives = (unit_rows(rng.normal(size=(6, 4))) for _ in range(2))
+    same = np.zeros((6, 6), bool)
+    same[1, 4] = same[4, 1] = True
+    loss, by_anchors, by_positives = contrastive_gradient(
+        torch.from_numpy(anchors),
+        torch.from_numpy(positives),
+        torch.from_numpy(same),
+        scale=5.0,
+        matmul=torch.float32,
+    )
+    assert loss == pytest.approx(reference.contrastive_loss(anchors, positives, same, 5.0), abs=1e-5)
+    a, p = (torch.tensor(rows, dtype=torch.float64, requires_grad=True) for rows in (anchors, positives))
+    scores = (5.0 * a @ p.T).masked_fill(torch.from_numpy(same), -torch.inf)
+    target = torch.arange(6)
+    cross_entropy = torch.nn.functional.cross_entropy
+    (6 * (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2).backward()
+    assert np.allclose(by_anchors.numpy(), a.grad.numpy(), atol=1e-4)
+    assert np.allclose(by_positives.numpy(), p.grad.numpy(), atol=1e-4)
+
+
+def test_the_pull_of_the_teacher_matches_the_definition():
+    rng = np.random.default_rng(5)
+    students, teachers = (
+        torch.from_numpy(unit_rows(rng.normal(size=(7, 4)))),
+        unit_rows(rng.normal(size=(7, 6))),
+    )
+    projection = torch.from_numpy(rng.normal(size=(4, 6)).astype(np.float32))
+    cosine, by_students, by_projection = distillation_gradient(
+        students, torch.from_numpy(teachers), projection, matmul=torch.float32
+    )
+    s, p = (t.double().requires_grad_(True) for t in (students, projection))
+    cosines = torch.nn.functional.cosine_similarity(s @ p, torch.from_numpy(teachers).double())
+    (1 - cosines).sum().backward()
+    assert cosine == pytest.approx(cosines.mean().item(), abs=1e-5)
+    assert np.allclose(by_students.numpy(), s.grad.numpy(), atol=1e-4)
+    assert np.allclose(by_projection.numpy(), p.grad.numpy(), atol=1e-4)
+
+
+def test_the_divergence_of_neighbours_matches_the_definition():
+    rng = np.random.default_rng(6)
+    queries, students, teachers = (torch.from_numpy(unit_rows(rng.normal(size=(6, 4)))) for _ in range(3))
+    near = teacher_neighbours(teachers, scale=3.0, matmul=torch.float32)
+    by_queries, by_students = neighbour_gradient(queries, students, near, scale=3.0, matmul=torch.float32)
+    a, b = (t.double().requires_grad_(True) for t in (queries, students))
+    others = ~torch.eye(6, dtype=torch.bool)
+    total = 0
+    for i in range(6):
+        p = (3.0 * teachers[i].double() @ teachers.double().T)[others[i]].softmax(0)
+        q = (3.0 * a[i] @ b.T)[others[i]].softmax(0)
+        total = total + (p * (p / q).log()).sum()
+    total.backward()
+    assert np.allclose(by_queries.numpy(), a.grad.numpy(), atol=1e-4)
+    assert np.allclose(by_students.numpy(), b.grad.numpy(), atol=1e-4)
+
+
+def run(pairs, recipe, folder, threads=1):
+    return train_static(pairs, recipe, open_workplace(folder, pairs, recipe), threads=threads)
+
+
+def test_training_finds_translations_of_words_it_saw(pair_file, tmp_path):
+    pairs = read_pairs([pair_file])
+    trained = run(pairs, SMALL, tmp_path / "work")
+    assert trained.held_out_before < 0.2
+    assert trained.held_out_after > 0.8
+    write_trained(tmp_path / "model", trained, SMALL, model_card(trained, SMALL, pairs))
+    encoder = StaticEncoder.from_folder(tmp_path / "model")
+    assert (encoder.encode(["red house"]) @ encoder.encode(["haus rot", "brot klein"]).T).argmax() == 0
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "2,000 pairs" in card
+    assert "words" in card
+
+
+def test_the_same_seed_repeats_the_table(pair_file, tmp_path):
+    pairs = read_pairs([pair_file])
+    first, second = (run(pairs, SMALL, tmp_path / name).table for name in ("one", "two"))
+    assert np.array_equal(first, second)
+
+
+def test_held_out_anchors_are_never_drawn(pair_file):
+    pairs = read_pairs([pair_file])
+    held = np.zeros(len(pairs.anchors), bool)
+    held[:200] = True
+    rows = TokenRows(np.zeros(len(pairs), np.int32), np.arange(len(pairs) + 1))
+    batches = Batches(pairs, rows, rows, np.ones(1), held)
+    _, anchors = batches.draw(500, np.random.default_rng(0))
+    assert len(anchors) > 100
+    assert (anchors >= 200).all()
+
+
+def test_bags_are_cut_and_joined_in_order():
+    rows = TokenRows(np.array([1, 2, 3, 4, 5], np.int32), np.array([0, 2, 2, 5]))
+    cut = cut_bags(rows, np.array([2, 1, 0]))
+    assert cut.ids.tolist() == [3, 4, 5, 1, 2]
+    assert cut.offsets.tolist() == [0, 3, 3, 5]
+    assert join_bags(cut, rows).offsets.tolist() == [0, 3, 3, 5, 7, 7, 10]
+
+
+def test_weights_decide_how_often_a_file_is_drawn(tmp_path):
+    for name, count in (("words.en-de.tsv", 400), ("talk.en-de.tsv", 100), ("talk.en-fr.tsv", 100)):
+        lines = "".join(f"{name} {i}\tx{i}\n" for i in range(count))
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    pairs = read_pairs([tmp_path])
+    probability = file_probabilities(pairs, Sampling(1.0, {"words": 0.25}))
+    share = {f"{f.source}.{f.language}": p for f, p in zip(pairs.files, probability, strict=True)}
+    assert share == pytest.approx({"words.de": 1 / 3, "talk.de": 1 / 3, "talk.fr": 1 / 3})
+    rows = draw_rows(pairs, probability, 3000, np.random.default_rng(0))
+    assert np.mean(rows < 100) == pytest.approx(1 / 3, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("only one column\n", "line 1: one column"),
+        ("\n\n", "nothing to train on"),
+        ("a\t\n\tb\n", "nothing to train on"),
+    ],
+)
+def test_pairs_that_are_none_are_refused(content, message, tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_pairs([path])
+
+
+def test_too_few_pairs_are_refused(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\n" * 10, encoding="utf-8")
+    with pytest.raises(InputError, match="10 pairs are too few"):
+        run(read_pairs([path]), SMALL, tmp_path / "work")
+
+
+def test_rows_with_an_empty_side_are_counted(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\n\tc\nd\t \n", encoding="utf-8")
+    pairs = read_pairs([path])
+    assert (len(pairs), pairs.skipped) == (1, 2)
+
+
+def test_excluded_sentences_are_left_out_whatever_their_case_and_punctuation(tmp_path):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "lines.de").write_text("Wo ist die Katze?\n...\n", encoding="utf-8")
+    path = tmp_path / "pairs.tsv"
+    path.write_text("Where?\two ist DIE katze\nthe dog\tder Hund\n!\t?\n", encoding="utf-8")
+    pairs = read_pairs([path], exclude=read_excluded([tmp_path / "test"]))
+    assert (pairs.others, pairs.excluded) == (["der Hund", "?"], 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("dimensions = 3\n", "unknown setting dimensions"),
+        ("[sampling]\nfoo = 1\n", "unknown setting foo"),
+        ("dimension = \n", "no TOML"),
+        ('[optimisation]\nmatmul = "int4"\n', "matmul"),
+    ],
+)
+def test_a_recipe_that_says_something_unknown_is_refused(content, message, tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        load_recipe(path)
+
+
+def test_the_recipe_of_the_embedded_model_is_valid():
+    from pathlib import Path
+
+    assert (
+        load_recipe(Path(__file__).parent.parent / "recipes" / "embedded.toml").name == "interlingua-embedded"
+    )
