@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+from cli_runs import QUERY, TEXTS
 
 VOCABULARY = """
 my your parcel package letter has have not never arrived come yet late the a is are and or where when
@@ -47,5 +50,26 @@ def run_cli(tmp_path):
         return subprocess.CompletedProcess(
             done.args, done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
         )
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder commands run in, with the same three texts as lines and as JSONL."""
+    (tmp_path / "texts.txt").write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
+    rows = [{"text": text, "n": i} for i, text in enumerate(TEXTS)]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def command(run_cli, tiny_model, folder):
+    """Run a command on a file in `folder`, with the tiny model and what else the command needs."""
+    needs = {"search": [QUERY], "encode": ["-o", "out.npy"], "score": [], "languages": []}
+
+    def run(name, *arguments, **options):
+        model = [] if name == "languages" else ["--model", tiny_model]
+        return run_cli(name, *arguments, *needs[name], *model, **options)
 
     return run

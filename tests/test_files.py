@@ -140,7 +140,7 @@ def test_a_bare_carriage_return_in_a_csv_is_a_bad_row_not_a_crash(tmp_path):
 
 @pytest.mark.parametrize(("name", "gap"), [("a.csv", ","), ("a.tsv", "\t")])
 def test_a_row_with_too_few_cells_is_a_bad_row_and_one_with_too_many_is_not(tmp_path, name, gap):
-    path = written(tmp_path / name, f"id,text\n1,a\n2\n3,c,more\n".replace(",", gap))
+    path = written(tmp_path / name, "id,text\n1,a\n2\n3,c,more\n".replace(",", gap))
     assert "line 3: 1 columns where column 2 is needed; mend it, or go on with --errors skip" in refusal(path)
     assert [bool(row.problem) for row in read_rows(path, errors="skip")] == [False, True, False]
     assert lines_and_texts(path, errors="replace") == [(2, "a"), (3, ""), (4, "c")]
@@ -234,3 +234,106 @@ def test_a_bad_first_row_without_header_is_left_out_like_any_other(tmp_path):
 def test_open_lines_leaves_out_lines_that_cannot_be_read(tmp_path):
     path = written(tmp_path / "a.txt", b"one\n\xff\nthree")
     assert list(open_lines(path, errors="skip")) == [(1, "one"), (3, "three")]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": "cut', "not JSON"),
+        ("{'text': 'single quotes'}", "not JSON"),
+        ('{"text": "a"} {"text": "b"}', "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('["text"]', "a JSON list where an object is needed"),
+        ("null", "a JSON NoneType where an object is needed"),
+        ('{"body": "a", "id": 1}', "no field 'text'; this row has body, id"),
+        ("{}", "no field 'text'; this row has none"),
+        ('{"text": 12}', "field 'text' is of type int, not a string"),
+        ('{"text": ["a"]}', "field 'text' is of type list, not a string"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_bad_json_line_stops_with_its_number_or_is_left_out(tmp_path, line, said):
+    path = written(tmp_path / "a.jsonl", f'{{"text": "good"}}\n{line}\n{{"text": "good again"}}\n')
+    refused = refusal(path)
+    assert refused.startswith(f"{path}, line 2: {said}")
+    assert "--errors skip" in refused
+    for errors in ("skip", "replace"):
+        good, bad, again = read_rows(path, errors=errors)
+        assert (good.texts, bad.texts, again.texts) == (("good",), ("",), ("good again",))
+        assert bad.problem.startswith(said)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_null_is_an_empty_text(tmp_path, name):
+    path = write_table(tmp_path / name, [{"text": "Hallo"}, {"text": None}])
+    assert [(row.texts, row.problem) for row in read_rows(path)] == [(("Hallo",), ""), (("",), "")]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_a_column_of_numbers_is_refused_by_name(tmp_path, name):
+    assert "'price'" in refusal(write_table(tmp_path / name, [{"text": "x", "price": 3}]), "price")
+
+
+def test_json_nested_deep_beside_the_text_is_read(tmp_path):
+    path = written(tmp_path / "a.jsonl", '{"text": "Hallo", "more": ' + "[" * 100 + "]" * 100 + "}\n")
+    assert texts_of(path) == [("Hallo",)]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv", "a.jsonl", "a.txt.gz"])
+def test_a_line_of_five_megabytes_is_one_row(tmp_path, name):
+    long = "späte Lieferung " * 320_000
+    path = tmp_path / name
+    if format_of(path) == "lines":
+        written(path, gzip.compress(long.encode(), compresslevel=1) if path.suffix == ".gz" else long)
+    else:
+        write_table(path, [{"id": "1", "text": long}])
+    assert texts_of(path) == [(long,)]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet", "a.txt.gz"])
+def test_a_missing_file_is_refused_by_name(tmp_path, name):
+    assert refusal(tmp_path / name) == f"{tmp_path / name} does not exist."
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.txt.gz"])
+def test_a_folder_is_refused_by_name(tmp_path, name):
+    (tmp_path / name).mkdir()
+    assert refusal(tmp_path / name) == f"{tmp_path / name} is a folder; give a file."
+
+
+@pytest.mark.parametrize("errors", ["strict", "skip"])
+def test_a_gz_file_cut_short_is_refused_after_its_whole_lines(tmp_path, errors):
+    whole = gzip.compress("".join(f"line {i * i}\n" for i in range(50_000)).encode())
+    path = written(tmp_path / "a.txt.gz", whole[: len(whole) // 2])
+    rows = read_rows(path, errors=errors)
+    assert next(rows).texts == ("line 0",)
+    with pytest.raises(InputError, match=r"a\.txt\.gz is no whole \.gz file"):
+        list(rows)
+
+
+@pytest.mark.parametrize("content", [b"no gzip at all", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage!"])
+def test_a_gz_file_that_is_none_is_refused_by_name(tmp_path, content):
+    assert "is no whole .gz file" in refusal(written(tmp_path / "a.csv.gz", content))
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200])
+def test_a_parquet_file_cut_short_is_refused_by_name(tmp_path, keep):
+    path = write_table(tmp_path / "a.parquet")
+    path.write_bytes(path.read_bytes()[:keep])
+    assert f"{path} is no Parquet file" in refusal(path)
+
+
+def test_the_format_follows_the_ending_unless_it_is_given(tmp_path):
+    path = written(tmp_path / "a.txt", csv_of(TABLE))
+    assert len(texts_of(path)) == 3
+    assert texts_of(path, format="csv") == [("Wo ist mein Paket?",), ("私の荷物はどこ",)]
+    assert texts_of(str(path), format="csv") == texts_of(path, format="csv")
+
+
+def test_what_cannot_be_meant_is_refused_before_reading(tmp_path):
+    with pytest.raises(InputError, match="errors is 'ignore'; it is one of strict, replace, skip"):
+        read_rows(tmp_path / "a.txt", errors="ignore")
+    with pytest.raises(InputError, match="'xml'; it is one of lines, csv, tsv, jsonl, parquet"):
+        read_rows(tmp_path / "a.txt", format="xml")
+    with pytest.raises(InputError, match=r"columns is one string, 'text'; give a list of names: \['text'\]"):
+        read_rows(tmp_path / "a.csv", "text")

@@ -60,8 +60,8 @@ def training_options(function: F) -> F:
             "--exclude",
             multiple=True,
             type=click.Path(path_type=Path, exists=True),
-            help="Text file, or folder of them: pairs with one of its lines on either side are left out, so that "
-            "a test set stays unseen. Case and punctuation do not count.",
+            help="Text file, or folder of them: pairs with one of its lines on either side are left out, so "
+            "that a test set stays unseen. Case and punctuation do not count.",
         ),
     ]
     for option in reversed(options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from interlingua.errors import InputError, ModelError, require
 
 BLOCK = 20_000
+PACKAGE = "package:"
 TeacherVectors = NDArray[np.float16]
 
 
@@ -30,7 +32,7 @@ def teacher_vectors(
     A run that was stopped goes on after the last whole block in `file`.
 
     Args:
-        name_or_path: a model's folder or hub name.
+        name_or_path: a model's folder or hub name, or "package:NAME" for one inside an installed package.
         texts: in a fixed order, the same on every call for one `file`.
         file: a .npy file; made if it does not exist.
         dtype: of the teacher's arithmetic, "float32" or "bfloat16".
@@ -77,7 +79,7 @@ def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         return SentenceTransformer(
-            name_or_path, device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}, trust_remote_code=False
+            _inside_package(name_or_path), device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -85,3 +87,15 @@ def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
             f"The teacher {name_or_path!r} cannot be loaded ({reason}); give the folder of a Sentence "
             "Transformers model, or its hub name and a connection."
         ) from error
+
+
+def _inside_package(name: str) -> str:
+    """The model folder that "package:NAME" stands for; any other name as it is."""
+    if not name.startswith(PACKAGE):
+        return name
+    found = importlib.util.find_spec(name.removeprefix(PACKAGE))
+    roots = list(found.submodule_search_locations or []) if found else []
+    folders = [path.parent for root in roots for path in sorted(Path(root).rglob("modules.json"))]
+    if not folders:
+        raise ModelError(f"{name}: no installed package of that name holds a Sentence Transformers model.")
+    return str(folders[0])
