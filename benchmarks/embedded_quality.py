@@ -69,7 +69,7 @@ def tatoeba(encoder: StaticEncoder, data: Path) -> list[str]:
     weak = [name for name, row in zip(FIFTY, rows, strict=True) if row[0] < WEAK]
     return [
         "",
-        "Tatoeba, foreign side to English, 1,000 pairs or fewer a language. F1 as MTEB computes it; the other "
+        "Tatoeba, foreign side to English, at most 1,000 pairs a language. F1 as MTEB has it; the other "
         "models' figures are the published ones.",
         "",
         f"| language | accuracy | F1 | {' | '.join(f'{name} F1' for name in names)} |",

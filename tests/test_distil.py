@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_training import SMALL, sentence_pairs
-from tiny_models import bert_sentence_transformer
 
 from interlingua.encoders.static import StaticEncoder
 from interlingua.errors import InputError, ModelError
@@ -16,6 +14,8 @@ from interlingua.training.pairs import read_pairs
 from interlingua.training.recipe import Optimisation, Teacher
 from interlingua.training.static import train_static
 from interlingua.training.teacher import teacher_vectors
+from test_training import SMALL, sentence_pairs
+from tiny_models import bert_sentence_transformer
 
 SHORT = replace(SMALL, optimisation=Optimisation(pairs=20_000, batch_size=256, warmup_steps=5))
 
@@ -40,7 +40,9 @@ def test_a_student_takes_over_what_its_teacher_finds_near(pairs, teacher, tmp_pa
     from sentence_transformers import SentenceTransformer
 
     texts = [a for a, _ in sentence_pairs(60, seed=9)]
-    theirs = similarities(SentenceTransformer(str(teacher), device="cpu").encode(texts, normalize_embeddings=True))
+    theirs = similarities(
+        SentenceTransformer(str(teacher), device="cpu").encode(texts, normalize_embeddings=True)
+    )
     agreement = {}
     for name, wish in (("alone", Teacher()), ("taught", Teacher(model=str(teacher), weight=30.0))):
         recipe = replace(SHORT, teacher=wish)
@@ -65,7 +67,9 @@ def test_teacher_vectors_go_on_after_a_stop(teacher, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         teacher_vectors(str(teacher), texts, tmp_path / "parts.npy", on_rows=stop_at_twenty)
     begun = []
-    rest = teacher_vectors(str(teacher), texts, tmp_path / "parts.npy", on_rows=lambda done, total: begun.append(done))
+    rest = teacher_vectors(
+        str(teacher), texts, tmp_path / "parts.npy", on_rows=lambda done, total: begun.append(done)
+    )
     assert begun == [30, 35]
     assert np.allclose(rest, whole, atol=1e-3)
 
@@ -110,4 +114,8 @@ def test_single_texts_pair_with_themselves(tmp_path):
     path = tmp_path / "english.txt"
     path.write_text("the cat\nthe dog\tder hund\n\n", encoding="utf-8")
     pairs = read_pairs([path], single_texts=True)
-    assert (pairs.anchors, pairs.others, pairs.skipped) == (["the cat", "the dog"], ["the cat", "der hund"], 1)
+    assert (pairs.anchors, pairs.others, pairs.skipped) == (
+        ["the cat", "the dog"],
+        ["the cat", "der hund"],
+        1,
+    )

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from interlingua import load_encoder
 from interlingua.encoders import EMBEDDED_FOLDER
 from interlingua.encoders.static import StaticEncoder
-from interlingua.encoders.static_folder import write_static_folder
+from interlingua.encoders.static_folder import read_static_folder, write_static_folder
 from interlingua.errors import ModelError
 
 SENTENCES = [
@@ -147,13 +147,24 @@ def test_word_by_word_equals_whole_text_for_any_text(words, space):
     assert np.allclose(by_words, whole, atol=1e-4)
 
 
-def test_words_forgotten_when_memory_is_full_change_nothing():
-    small = StaticEncoder.from_folder(EMBEDDED_FOLDER)
-    small._sums = small._sums[:8]
+@pytest.mark.parametrize("room", [1, 4, 8, 20])
+def test_words_forgotten_when_memory_is_full_change_nothing(room):
+    small = StaticEncoder(read_static_folder(EMBEDDED_FOLDER), name="small", remembered_words=room)
     texts = [f"{word} {other} parcel" for word in SENTENCES[0].split() for other in SENTENCES[7].split()]
     for _ in range(3):
+        for text in texts:
+            assert np.allclose(small.encode([text]), load_encoder().encode([text]), atol=1e-6)
         assert np.allclose(small.encode(texts), load_encoder().encode(texts), atol=1e-6)
-    assert len(small._slots) <= 8
+    assert len(small._slots) <= room
+
+
+def test_what_is_used_most_is_remembered_longest():
+    small = StaticEncoder(read_static_folder(EMBEDDED_FOLDER), name="small", remembered_words=8)
+    small.encode(["parcel parcel parcel"])
+    for i in range(40):
+        small.encode([f"number{i} parcel"])
+    assert "parcel" in small._slots
+    assert "number1" not in small._slots
 
 
 def test_a_text_of_a_million_words_is_encoded_whole():

@@ -24,7 +24,7 @@ BATCH = 1024
 ROWS_AT_ONCE = 16_384
 SIDE_BY_SIDE = 64
 WORDS_AT_ONCE = 256
-LONGEST_REMEMBERED = 24
+LONGEST_WORD = 64
 
 
 class StaticEncoder(TextEncoder):
@@ -50,7 +50,8 @@ class StaticEncoder(TextEncoder):
         self._folds_space = folds_white_space(table.tokenizer)
         self._special = special_words(table.tokenizer)
         self._slots: dict[str, int] = {}
-        self._sums = np.empty((remembered_words if self._words_suffice else 0, self.dim), np.float32)
+        self._sums = np.empty((remembered_words, self.dim), np.float32)  # untouched rows take no memory
+        self._uses = np.zeros(remembered_words, np.float32)
 
     @classmethod
     def from_folder(cls, folder: Path, *, name: str | None = None, revision: str = "") -> StaticEncoder:
@@ -89,8 +90,8 @@ class StaticEncoder(TextEncoder):
         return sums
 
     def _not_by_words(self, texts: list[str], words: list[list[str]]) -> list[int]:
-        """Texts whose pieces depend on more than their words."""
-        whole: set[int] = set()
+        """Texts whose pieces depend on more than their words, or whose words are too long to remember."""
+        whole = {i for i, text in enumerate(texts) if len(text) > LONGEST_WORD * (len(words[i]) + 1)}
         if not self._folds_space:
             whole.update(i for i, text in enumerate(texts) if " ".join(words[i]) != text)
         if self._special is not None:
@@ -100,34 +101,49 @@ class StaticEncoder(TextEncoder):
     def _sum_words(self, words: list[list[str]]) -> Vectors:
         counts = np.fromiter(map(len, words), np.int64, len(words))
         flat = list(chain.from_iterable(words))
-        slots = np.fromiter(map(self._slots.get, flat, repeat(-1)), np.int64, len(flat))
-        unknown = np.flatnonzero(slots < 0)
-        if not len(unknown):
-            return _sum_groups(lambda at: self._sums[slots[at]], counts, self.dim)
-        new = list(dict.fromkeys(flat[i] for i in unknown))
-        new_sums = self._sum_new_words(new)
-        number = dict(zip(new, range(len(new)), strict=True))
-        slots[unknown] = [-1 - number[flat[i]] for i in unknown]
+        slots = self._slots_of(flat)
+        if (slots < 0).any():
+            if not self._learn(flat, slots):
+                return self._sum_whole([" ".join(row) for row in words])
+            slots = self._slots_of(flat)
+        self._uses += np.bincount(slots, minlength=len(self._uses)).astype(np.float32)
+        return _sum_groups(lambda at: self._sums[slots[at]], counts, self.dim)
 
-        def take(at: NDArray[np.int64]) -> Vectors:
-            chosen = slots[at]
-            known = chosen >= 0
-            rows = np.empty((len(chosen), self.dim), np.float32)
-            rows[known] = self._sums[chosen[known]]
-            rows[~known] = new_sums[-1 - chosen[~known]]
-            return rows
+    def _learn(self, words: list[str], slots: NDArray[np.int64]) -> bool:
+        """Remember the words that have no slot yet; false if there is no room for all of them."""
+        new = list(dict.fromkeys(words[i] for i in np.flatnonzero(slots < 0)))
+        if len(self._slots) + len(new) > len(self._sums):
+            self._forget()
+            new = [word for word in dict.fromkeys(words) if word not in self._slots]
+        if len(self._slots) + len(new) > len(self._sums):
+            return False
+        for begin in range(0, len(new), WORDS_AT_ONCE):
+            self._remember(new[begin : begin + WORDS_AT_ONCE])
+        return True
 
-        sums = _sum_groups(take, counts, self.dim)
-        self._remember(new, new_sums)
-        return sums
+    def _forget(self) -> None:
+        """Keep the half of the words that was used most, and halve what their use counts."""
+        names = list(self._slots)
+        kept = np.argsort(-self._uses[: len(names)], kind="stable")[: len(self._sums) // 2]
+        self._sums[: len(kept)] = self._sums[kept]
+        self._uses[: len(kept)] = self._uses[kept] / 2
+        self._uses[len(kept) :] = 0
+        self._slots = {names[i]: slot for slot, i in enumerate(kept)}
 
-    def _remember(self, words: list[str], sums: Vectors) -> None:
-        keep = [i for i, word in enumerate(words) if len(word) <= LONGEST_REMEMBERED][: len(self._sums)]
-        if len(self._slots) + len(keep) > len(self._sums):
-            self._slots.clear()
-        begin = len(self._slots)
-        self._sums[begin : begin + len(keep)] = sums[keep]
-        self._slots.update(zip([words[i] for i in keep], range(begin, begin + len(keep)), strict=True))
+    def _slots_of(self, words: list[str]) -> NDArray[np.int64]:
+        return np.fromiter(map(self._slots.get, words, repeat(-1)), np.int64, len(words))
+
+    def _remember(self, words: list[str]) -> None:
+        """Tokenise words together, which takes half the time of one by one, and keep their sums."""
+        encoding = self._table.tokenizer.encode(" ".join(words), add_special_tokens=False)
+        lengths = np.fromiter(map(len, words), np.int64, len(words))
+        starts = np.cumsum(lengths + 1) - lengths - 1
+        # A piece may begin at the space before its word, but it never ends there.
+        word_of = np.searchsorted(starts, [end for _, end in encoding.offsets], side="right") - 1
+        counts = np.bincount(word_of, minlength=len(words))
+        first, last = len(self._slots), len(self._slots) + len(words)
+        self._sums[first:last] = self._sum_pieces(np.array(encoding.ids, np.int64), counts)
+        self._slots.update(zip(words, range(first, last), strict=True))
 
     def _sum_whole(self, texts: list[str]) -> Vectors:
         """The sum of piece vectors of each text, through the tokenizer."""
@@ -135,21 +151,6 @@ class StaticEncoder(TextEncoder):
         ids = [encoding.ids for encoding in encodings]
         counts = np.fromiter(map(len, ids), np.int64, len(ids))
         return self._sum_pieces(np.fromiter(chain.from_iterable(ids), np.int64, int(counts.sum())), counts)
-
-    def _sum_new_words(self, words: list[str]) -> Vectors:
-        """The same for words: they are tokenised many at once, which halves the time of one by one."""
-        ids: list[int] = []
-        counts = np.zeros(len(words), np.int64)
-        for begin in range(0, len(words), WORDS_AT_ONCE):
-            part = words[begin : begin + WORDS_AT_ONCE]
-            encoding = self._table.tokenizer.encode(" ".join(part), add_special_tokens=False)
-            lengths = np.fromiter(map(len, part), np.int64, len(part))
-            starts = np.cumsum(lengths + 1) - lengths - 1
-            # A piece may begin at the space before its word, but it never ends there.
-            word_of = np.searchsorted(starts, [end for _, end in encoding.offsets], side="right") - 1
-            counts[begin : begin + len(part)] = np.bincount(word_of, minlength=len(part))
-            ids += encoding.ids
-        return self._sum_pieces(np.array(ids, np.int64), counts)
 
     def _sum_pieces(self, ids: NDArray[np.int64], counts: NDArray[np.int64]) -> Vectors:
         return _sum_groups(lambda at: self._piece_vectors(ids[at]), counts, self.dim)

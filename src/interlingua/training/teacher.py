@@ -79,7 +79,10 @@ def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         return SentenceTransformer(
-            _inside_package(name_or_path), device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}, trust_remote_code=False
+            _inside_package(name_or_path),
+            device="cpu",
+            model_kwargs={"dtype": getattr(torch, dtype)},
+            trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
