@@ -4,7 +4,7 @@
 
 DATA is a folder of pair files named SOURCE.en-xx.tsv.gz; up to 10,000 lines of each of 20 languages are
 encoded. Every library loads the same folder and runs on one thread. Ours starts each language with nothing
-remembered ("first pass"), then encodes the same lines again ("steady"). The vectors of all are compared; lines
+remembered ("first pass"), then encodes the same lines again ("steady"). All vectors are compared; lines
 that cleaning would change are left out, since only ours cleans.
 """
 
@@ -69,7 +69,7 @@ def main() -> None:
     print(conditions("model2vec", "sentence-transformers", "torch"))
     print(f"\nsentences per second on one thread, median of {arguments.rounds} rounds\n")
     print(
-        "| language | lines | ours, first pass | ours, steady | model2vec | Sentence Transformers |", end=""
+        "| language | lines | ours, first | ours, steady | model2vec | Sentence Transformers |", end=""
     )
     print(" first / model2vec | steady / model2vec | apart |")
     print("|---" * 9 + "|")
