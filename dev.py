@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 CONSTRAINTS = ROOT / "constraints.txt"
-DEMO = ["search", "examples/tickets.jsonl", "my parcel never arrived", "-k", "5"]
+DEMO = ["search", "examples/tickets.jsonl", "my parcel never arrived", "-k", "5", "--to", "table"]
 
 
 def main(arguments: list[str]) -> int:

@@ -68,9 +68,7 @@ def main() -> None:
     }
     print(conditions("model2vec", "sentence-transformers", "torch"))
     print(f"\nsentences per second on one thread, median of {arguments.rounds} rounds\n")
-    print(
-        "| language | lines | ours, first | ours, steady | model2vec | Sentence Transformers |", end=""
-    )
+    print("| language | lines | ours, first | ours, steady | model2vec | Sentence Transformers |", end="")
     print(" first / model2vec | steady / model2vec | apart |")
     print("|---" * 9 + "|")
     for language in LANGUAGES:

@@ -23,6 +23,8 @@ from interlingua.files import Row, open_lines
 from interlingua.languages import UNDETERMINED, identify_languages, normalize_language, same_language
 from interlingua.tasks.search import search_vectors
 
+LANGUAGE = "language"
+
 
 @click.command("search")
 @file_argument
@@ -86,12 +88,14 @@ def search_command(
     rows = _in_languages(read, languages, language_column) if languages or language_column else read
     texts = [row.texts[0] for row in rows]
     hits = search_vectors(encoder.encode_query(wanted), encoder.encode_documents(texts), k, min_score)
-    show_results(_results(wanted, hits, rows), _columns(wanted), to)
+    show_results(_results(wanted, hits, rows), _columns(wanted, rows), to)
     show_problems(read)
 
 
-def _columns(queries: list[str]) -> tuple[str, ...]:
-    return ("query", "score", "line", "text") if len(queries) > 1 else ("score", "line", "text")
+def _columns(queries: list[str], rows: list[Row]) -> list[str]:
+    """What a table shows: the query where there are several, the language where the file tells it."""
+    told = any(LANGUAGE in row.record for row in rows)
+    return [*(["query"] if len(queries) > 1 else []), "score", "line", *([LANGUAGE] if told else []), "text"]
 
 
 def _results(
@@ -107,6 +111,8 @@ def _results(
                 "line": row.line,
                 "text": row.texts[0],
             }
+            if LANGUAGE in row.record:
+                result[LANGUAGE] = row.record[LANGUAGE]
             yield {**result, "record": row.record} if row.record else result
 
 
