@@ -116,13 +116,13 @@ def topics(encoder: StaticEncoder, data: Path) -> list[str]:
             records = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
         return encoder.encode([r["text"] for r in records]), [r["category"] for r in records]
 
-    classifier = LogisticRegression(max_iter=1000, C=10).fit(*rows("eng_Latn", "train"))
+    classifier = LogisticRegression(max_iter=1000).fit(*rows("eng_Latn", "train"))
     folders = sorted(p.name for p in (data / "sib-dev").iterdir() if p.is_dir())
     scores = {name: float(classifier.score(*rows(name, "dev"))) for name in folders}
     others = [score for name, score in scores.items() if name != "eng_Latn"]
     return [
         "",
-        "SIB-200 topics, dev, 7 classes: a logistic regression trained on English alone.",
+        "SIB-200 topics, dev, 7 classes: scikit-learn's default logistic regression, trained on English.",
         "",
         "| language | accuracy |",
         "|---|---|",
