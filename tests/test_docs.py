@@ -13,6 +13,7 @@ import click
 import pytest
 
 from interlingua.cli.app import app
+from tiny_models import bert_sentence_transformer
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,6 +41,7 @@ COMMANDS = dict(commands(app))
 def playground(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "examples", folder / "examples")
+    bert_sentence_transformer(folder / "my-teacher")
     return folder
 
 
