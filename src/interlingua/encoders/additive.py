@@ -1,4 +1,4 @@
-"""When may a text be tokenised word by word? A tokenizer's own description tells.
+"""When may a text be tokenised word by word? A tokenizer's own description, its JSON, tells.
 
 A sum over pieces is a sum over words where no piece crosses a space and nothing before a word
 changes its pieces. Only tokenizers known to be so are taken; any other goes through whole texts.
@@ -6,11 +6,8 @@ changes its pieces. Only tokenizers known to be so are taken; any other goes thr
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
-
-from tokenizers import Tokenizer
 
 CHARACTERWISE = {
     "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Lowercase", "StripAccents", "Strip", "Precompiled",
@@ -19,16 +16,14 @@ CHARACTERWISE = {
 SPACE_PATTERNS = {r"\s+", " {2,}"}
 
 
-def is_word_additive(tokenizer: Tokenizer) -> bool:
+def is_word_additive(description: dict[str, Any]) -> bool:
     """Whether the pieces of "a b" are those of "a", then those of "b", for any words a and b."""
-    description = json.loads(tokenizer.to_str())
     steps = _steps(description.get("normalizer"), "normalizers")
     return all(map(_normalizer_is_safe, steps)) and _splits_at_spaces(description.get("pre_tokenizer"))
 
 
-def folds_white_space(tokenizer: Tokenizer) -> bool:
+def folds_white_space(description: dict[str, Any]) -> bool:
     """Whether any run of white space counts as one space, and none at the ends counts."""
-    description = json.loads(tokenizer.to_str())
     first = _steps(description.get("pre_tokenizer"), "pretokenizers")[:1]
     if first and first[0]["type"] in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit"):
         return True
@@ -37,9 +32,9 @@ def folds_white_space(tokenizer: Tokenizer) -> bool:
     return folds and any(s["type"] == "Strip" and s["strip_left"] and s["strip_right"] for s in steps)
 
 
-def special_words(tokenizer: Tokenizer) -> re.Pattern[str] | None:
+def special_words(description: dict[str, Any]) -> re.Pattern[str] | None:
     """Matches any word that holds an added token; such words are left to the whole-text path."""
-    contents = [str(t["content"]) for t in json.loads(tokenizer.to_str()).get("added_tokens") or []]
+    contents = [str(t["content"]) for t in description.get("added_tokens") or []]
     return re.compile("|".join(map(re.escape, contents)), re.IGNORECASE) if contents else None
 
 

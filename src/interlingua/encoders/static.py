@@ -46,9 +46,9 @@ class StaticEncoder(TextEncoder):
         self.revision = revision
         self.dim = int(table.rows.shape[1])
         self._table = table
-        self._words_suffice = is_word_additive(table.tokenizer)
-        self._folds_space = folds_white_space(table.tokenizer)
-        self._special = special_words(table.tokenizer)
+        self._words_suffice = is_word_additive(table.description)
+        self._folds_space = folds_white_space(table.description)
+        self._special = special_words(table.description)
         self._slots: dict[str, int] = {}
         self._sums = np.empty((remembered_words, self.dim), np.float32)  # untouched rows take no memory
         self._uses = np.zeros(remembered_words, np.float32)

@@ -28,13 +28,14 @@ MODULES = [
 
 @dataclass(frozen=True)
 class StaticTable:
-    """A tokenizer and one vector a piece.
+    """A tokenizer, its own description (its JSON, without the vocabulary), and one vector a piece.
 
     Piece i has the vector `rows[mapping[i]] * weights[i]`; a missing mapping is the identity, missing
     weights are 1. Where `unknown` is set, pieces of that id are left out of every sum.
     """
 
     tokenizer: Tokenizer
+    description: dict[str, Any]
     rows: NDArray[Any]
     weights: NDArray[Any] | None
     mapping: NDArray[Any] | None
@@ -58,7 +59,7 @@ def read_static_folder(folder: Path) -> StaticTable:
     if inside is None:
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:5]) or "nothing"
         raise ModelError(f"{folder} is no static model: it needs {WEIGHTS} and {TOKENIZER}, and has {found}.")
-    tokenizer = _read_tokenizer(inside / TOKENIZER)
+    tokenizer, description = _read_tokenizer(inside / TOKENIZER)
     tensors = _read_tensors(inside / WEIGHTS)
     rows = tensors.get("embeddings", tensors.get("embedding.weight"))
     if rows is None or rows.ndim != 2:
@@ -75,9 +76,16 @@ def read_static_folder(folder: Path) -> StaticTable:
         )
     config = _read_config(inside / "config.json")
     from_model2vec = "embeddings" in tensors
-    unknown = _unknown_piece(tokenizer) if from_model2vec else None
+    unknown = _unknown_piece(tokenizer, description) if from_model2vec else None
     return StaticTable(
-        tokenizer, rows, weights, mapping, unknown, config, (inside / WEIGHTS, inside / TOKENIZER)
+        tokenizer,
+        description,
+        rows,
+        weights,
+        mapping,
+        unknown,
+        config,
+        (inside / WEIGHTS, inside / TOKENIZER),
     )
 
 
@@ -106,7 +114,7 @@ def write_static_folder(
         OutputError: the folder cannot be written.
     """
     table = np.array(table, np.float32)
-    unknown = _unknown_piece(tokenizer)
+    unknown = _unknown_piece(tokenizer, json.loads(tokenizer.to_str()))
     if unknown is not None:
         table[unknown] = 0  # one library leaves unknown pieces out, the other does not: now both do
     tensors: dict[str, NDArray[Any]] = {"embeddings": table}
@@ -130,18 +138,21 @@ def write_static_folder(
         (new / "README.md").write_text(card, encoding="utf-8")
 
 
-def _read_tokenizer(path: Path) -> Tokenizer:
+def _read_tokenizer(path: Path) -> tuple[Tokenizer, dict[str, Any]]:
     if not path.is_file():
         raise ModelError(f"{path} is missing; a static model needs it beside {WEIGHTS}.")
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        text = path.read_text(encoding="utf-8")
+        tokenizer = Tokenizer.from_str(text)
     except Exception as error:  # the tokenizers package raises bare Exception
         raise ModelError(
             f"{path} cannot be read ({error}); the file is cut short or no tokenizer."
         ) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return tokenizer
+    description: dict[str, Any] = json.loads(text)
+    description["model"].pop("vocab", None)
+    return tokenizer, description
 
 
 def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -162,8 +173,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _unknown_piece(tokenizer: Tokenizer) -> int | None:
-    model = json.loads(tokenizer.to_str())["model"]
+def _unknown_piece(tokenizer: Tokenizer, description: dict[str, Any]) -> int | None:
+    model = description["model"]
     if "unk_id" in model:
         return None if model["unk_id"] is None else int(model["unk_id"])
     name = model.get("unk_token")
