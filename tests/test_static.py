@@ -32,6 +32,8 @@ SENTENCES = [
     "word " * 700,
     "x" * 3000,
     "ΟΔΥΣΣΕΥΣ",
+    "my\x0bparcel\x0chas\x85not\u2028ok my",
+    "my\u200bparcel so\u00adft \u200d",
     "İstanbul'da",
 ]
 

@@ -13,6 +13,7 @@ CHARACTERWISE = {
     "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Lowercase", "StripAccents", "Strip", "Precompiled",
     "BertNormalizer",
 }  # fmt: skip
+DROP_CHARACTERS = {"BertNormalizer", "Nmt", "Precompiled"}
 SPACE_PATTERNS = {r"\s+", " {2,}"}
 
 
@@ -33,9 +34,15 @@ def folds_white_space(description: dict[str, Any]) -> bool:
 
 
 def special_words(description: dict[str, Any]) -> re.Pattern[str] | None:
-    """Matches any word that holds an added token; such words are left to the whole-text path."""
-    contents = [str(t["content"]) for t in description.get("added_tokens") or []]
-    return re.compile("|".join(map(re.escape, contents)), re.IGNORECASE) if contents else None
+    """Matches texts that must go through the tokenizer whole: with an added token, or an odd line end.
+
+    Some normalizers drop a vertical tab, a form feed or a next-line character, and so join its words.
+    """
+    parts = [re.escape(str(token["content"])) for token in description.get("added_tokens") or []]
+    steps = _steps(description.get("normalizer"), "normalizers")
+    if any(step["type"] in DROP_CHARACTERS for step in steps):
+        parts.append("[\x0b\x0c\x85\u2028\u2029]")
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
 def _normalizer_is_safe(step: dict[str, Any]) -> bool:
