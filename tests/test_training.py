@@ -15,7 +15,7 @@ from interlingua.training.contrastive import contrastive_gradient
 from interlingua.training.distillation import distillation_gradient, neighbour_gradient, teacher_neighbours
 from interlingua.training.model_card import model_card
 from interlingua.training.pairs import draw_rows, file_probabilities, read_excluded, read_pairs
-from interlingua.training.recipe import Optimisation, Recipe, Sampling, Vocabulary, load_recipe
+from interlingua.training.recipe import Optimisation, Recipe, Sampling, Vocabulary, load_recipe, suited
 from interlingua.training.static import train_static, write_trained
 from interlingua.training.tokens import TokenRows, cut_bags, join_bags
 from interlingua.vectors import unit_rows
@@ -209,6 +209,15 @@ def test_a_recipe_that_says_something_unknown_is_refused(content, message, tmp_p
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "seen"), [(20, 64, 64_000), (8000, 1000, 1_000_000), (10**6, 4096, 10**7)]
+)
+def test_what_a_recipe_leaves_open_follows_the_size_of_the_data(count, batch, seen):
+    filled = suited(Recipe(), count).optimisation
+    assert (filled.batch_size, filled.pairs) == (batch, seen)
+    assert suited(SMALL, count) == SMALL
 
 
 def test_the_recipe_of_the_embedded_model_is_valid():

@@ -13,7 +13,7 @@ import click
 from interlingua.cli.render import progress_bar
 from interlingua.errors import OutputError
 from interlingua.files import ERRORS
-from interlingua.training.recipe import Recipe, load_recipe
+from interlingua.training.recipe import Recipe, load_recipe, suited
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,7 +43,7 @@ def training_options(function: F) -> F:
             "--pairs",
             "pairs_seen",
             type=click.IntRange(1),
-            help="Pairs to see in all, repeats included; default 4,000,000.",
+            help="Pairs to see in all, repeats included; default: each ten times, in at least 1,000 steps.",
         ),
         click.option(
             "--seed", type=int, help="The same seed, data and threads repeat the result; default 0."
@@ -145,6 +145,7 @@ def _train(
             f"{pairs.skipped:,} rows skipped, {pairs.excluded:,} excluded",
             err=True,
         )
+        recipe = suited(recipe, len(pairs))
         workplace = open_workplace(output.with_name(f"{output.name}.unfinished"), pairs, recipe)
         trained = train_static(
             pairs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """The training loop. `pairs` is how many pairs are seen in all, repeats included."""
+    """The training loop. `pairs` is how many pairs are seen in all, repeats included.
 
-    pairs: int = 4_000_000
-    batch_size: int = 4096
+    0 pairs or a batch size of 0 stand for what suits the data: see `suited`.
+    """
+
+    pairs: int = 0
+    batch_size: int = 0
     learning_rate: float = 0.02
     warmup_steps: int = 100
     scale: float = 25.0
@@ -117,6 +120,18 @@ def load_recipe(path: Path) -> Recipe:
         if dtype not in DTYPES:
             raise InputError(f"{path}: {name} is {dtype!r}; it is one of {', '.join(DTYPES)}.")
     return recipe
+
+
+def suited(recipe: Recipe, count: int) -> Recipe:
+    """The recipe with its zeros filled in for `count` pairs.
+
+    A batch is an eighth of the data, from 64 to 4,096 pairs; a run sees each pair ten times, and takes
+    at least 1,000 steps.
+    """
+    settings = recipe.optimisation
+    batch_size = settings.batch_size or min(4096, max(64, count // 8))
+    pairs = settings.pairs or max(1000 * batch_size, 10 * count)
+    return replace(recipe, optimisation=replace(settings, pairs=pairs, batch_size=batch_size))
 
 
 def _section(kind: type[Any], values: dict[str, Any], where: str) -> Any:
