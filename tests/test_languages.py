@@ -90,6 +90,9 @@ def test_what_is_no_code_is_refused_with_examples(code):
         ("nb", "nn", False),
         ("de", "nl", False),
         ("sr", "src", False),
+        ("ar", "arz", True),
+        ("zh-Hant", "yue", True),
+        ("arz", "ary", False),
     ],
 )
 def test_two_tags_name_one_language_whatever_their_script_or_region(first, second, same):

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import langcodes
+from langcodes.data_dicts import MACROLANGUAGES
 from langcodes.tag_parser import LanguageTagError
 
 from interlingua.errors import InputError
@@ -14,7 +15,6 @@ from interlingua.text import check_texts, clean
 from interlingua.types import LanguageGuess
 
 UNDETERMINED = "und"
-NORWEGIAN = ({"no", "nb"}, {"no", "nn"})
 
 
 def normalize_language(code: str) -> str:
@@ -38,9 +38,12 @@ def normalize_language(code: str) -> str:
 
 
 def same_language(first: str, second: str) -> bool:
-    """Whether two tags name one language, whatever their script or region says; "no" is "nb" and "nn"."""
-    languages = {tag.split("-", maxsplit=1)[0] for tag in (first, second)}
-    return len(languages) == 1 or languages in NORWEGIAN
+    """Whether two tags name one language, or one a member of the other, whatever their script or region.
+
+    "no" takes in "nb" and "nn", "ar" takes in "arz", "zh" takes in "yue"; two members stay apart.
+    """
+    one, other = (tag.split("-", maxsplit=1)[0] for tag in (first, second))
+    return one == other or MACROLANGUAGES.get(one) == other or MACROLANGUAGES.get(other) == one
 
 
 def identify_languages(texts: Iterable[str], *, k: int = 1) -> list[list[LanguageGuess]]:
