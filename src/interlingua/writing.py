@@ -48,6 +48,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
             for file in new.rglob("*"):
                 if file.is_file():
                     _sync(file)
+                    file.chmod(0o666 & ~_umask())
             new.chmod(0o777 & ~_umask())
             if path.exists():
                 _swap(new, path)

@@ -48,7 +48,8 @@ vectors = load_encoder("THIS_FOLDER").encode(["A sentence.", "Ein Satz."])
 
 Symmetric in-batch contrastive loss over {trained.seen:,} draws from {trained.pairs:,} pairs
 ({len(pairs.anchors):,} different texts on the first side); the same text never serves as its own negative.
-Final loss {trained.loss:.3f}.
+{pairs.excluded:,} pairs were left out because a sentence of a test set (`--exclude`) stood on either side.
+Final loss {trained.loss:.3f}.{_teacher(recipe)}
 
 | held-out pairs | finds its translation, before | after |
 |---|---|---|
@@ -58,6 +59,17 @@ The held-out pairs come from the training sources, so the figure shows that trai
 the model does on other text.
 """
     return "\n".join(front) + "\n" + facts + _sources(pairs)
+
+
+def _teacher(recipe: Recipe) -> str:
+    wish = recipe.teacher
+    if not wish.model:
+        return ""
+    return (
+        f" Both sides were also drawn to the vectors that the teacher `{wish.model}` gives the first side: "
+        f"by cosine distance with weight {wish.weight:g}, and by who is near whom with weight "
+        f"{wish.neighbour_weight:g}."
+    )
 
 
 def _sources(pairs: Pairs) -> str:
