@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from cli_runs import BAD_USE, DONE, FAILURE, INTERRUPTED, QUERY, READERS, UNREAD, found, said
+from cli_runs import BAD_USE, DONE, FAILURE, INTERRUPTED, QUERY, READERS, UNREAD, found, said, usage_error
 
 LATIN_1 = b"hello\thello\nsp\xe4t\thello\n"
 
@@ -42,8 +42,12 @@ def test_encode_writes_rows_of_zeros_for_blank_lines_and_reports_them_empty(comm
     assert np.load(folder / "out.npy").shape == (3, 16)
 
 
-def test_an_empty_query_finds_nothing(run_cli, folder, tiny_model):
-    assert found(run_cli("search", "texts.txt", " ", "--model", tiny_model)) == []
+def test_an_empty_query_is_refused(run_cli, folder, tiny_model):
+    assert "query is empty" in usage_error(run_cli("search", "texts.txt", " ", "--model", tiny_model))
+
+
+def test_texts_and_queries_cannot_both_come_from_standard_input(run_cli):
+    assert "not both" in usage_error(run_cli("search", "-", "--queries", "-", stdin="a"))
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -253,5 +257,5 @@ def test_ctrl_c_stops_with_one_line_and_leaves_nothing_behind(folder, tiny_model
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
     assert stdout == b""
-    assert stderr.strip() == b"interlingua: stopped before the end; nothing half-written was kept."
+    assert stderr.strip() == b"interlingua: stopped before the end; no half-written result was kept."
     assert sorted(path.name for path in folder.iterdir()) == ["texts.jsonl", "texts.txt"]

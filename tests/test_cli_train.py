@@ -54,6 +54,8 @@ def test_a_run_stopped_by_hand_says_so_and_goes_on_later(run_cli, pair_file, tmp
     _, err = run.communicate(timeout=60)
     assert run.returncode == INTERRUPTED
     assert "Traceback" not in err
+    assert "call the same command again to go on" in err
+    assert (tmp_path / "model.unfinished" / "state.safetensors").exists()
     assert not (tmp_path / "model").exists()
     other = run_cli(*call, "--seed", "9")
     assert "another recipe" in said_last(other, BAD_USE)
@@ -70,6 +72,14 @@ def test_a_missing_teacher_is_named_in_one_line(run_cli, pair_file):
     done = run_cli("distil", "./no-such-teacher", pair_file, "-o", "model", *SMALL)
     assert "no-such-teacher" in said_last(done, FAILURE)
     assert "Traceback" not in done.stderr
+    assert not pair_file.with_name("model.unfinished").exists()
+
+
+def test_a_folder_with_other_files_is_never_replaced(run_cli, pair_file, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").write_text("three years", encoding="utf-8")
+    assert "holds other files" in said(run_cli("train", "static", pair_file, "-o", "thesis", *SMALL), FAILURE)
+    assert (tmp_path / "thesis" / "thesis.txt").read_text(encoding="utf-8") == "three years"
 
 
 @pytest.mark.parametrize(

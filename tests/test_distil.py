@@ -104,6 +104,17 @@ def test_an_unfinished_run_by_another_recipe_is_not_mixed_up(pairs, tmp_path):
         open_workplace(tmp_path / "work", pairs, replace(SHORT, seed=5))
 
 
+def test_an_unfinished_run_over_other_texts_is_not_mixed_up(tmp_path):
+    path = tmp_path / "p.tsv"
+    for content, fits in (("cat\tgato\n" * 30, True), ("red\trojo\n" * 30, False)):
+        path.write_text(content, encoding="utf-8")
+        if fits:
+            open_workplace(tmp_path / "work", read_pairs([path]), SHORT)
+        else:
+            with pytest.raises(InputError, match="other pairs"):
+                open_workplace(tmp_path / "work", read_pairs([path]), SHORT)
+
+
 def test_a_teacher_that_is_missing_is_named(pairs, tmp_path):
     recipe = replace(SHORT, teacher=Teacher(model=str(tmp_path / "nowhere")))
     with pytest.raises(ModelError, match="nowhere"):

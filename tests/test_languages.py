@@ -84,7 +84,9 @@ def test_what_is_no_code_is_refused_with_examples(code):
     ("first", "second", "same"),
     [
         ("de", "de-AT", True),
-        ("zh-Hans", "zh-Hant", True),
+        ("zh-Hans", "zh-Hant", False),
+        ("zh-TW", "zh-Hant", True),
+        ("zh", "zh-Hant", True),
         ("no", "nb", True),
         ("nn-NO", "no", True),
         ("nb", "nn", False),

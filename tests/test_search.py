@@ -34,6 +34,11 @@ def test_an_empty_query_or_corpus_finds_nothing():
     assert search([], CORPUS, encoder=TOY) == []
 
 
+def test_a_corpus_may_be_any_iterable_of_texts():
+    for corpus in ((text for text in CORPUS), dict.fromkeys(CORPUS), tuple(CORPUS)):
+        assert search(["gato"], corpus, k=1, encoder=TOY)[0][0].text == "cat"
+
+
 def test_similarity_is_every_cosine():
     scores = similarity(["cat", "dog", ""], ["gato", "cat perro"], encoder=TOY)
     assert scores.dtype == np.float32

@@ -134,13 +134,14 @@ def test_a_sentence_transformers_folder_gives_the_same_vectors(tokenizer, tmp_pa
     assert np.allclose(model.encode(SENTENCES, normalize_embeddings=True), ours, atol=1e-5)
 
 
-WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8)
+WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.just("▁"), max_size=8)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(WORDS, max_size=6), st.sampled_from([" ", "  ", "\u00a0", "\n", "\u3000"]))
 @example(["x¨", "¨", "´a"], " ")
 @example(["\u0301a", "a\u0301"], " ")
+@example(["▁b", "x", "▁b"], " ")
 def test_word_by_word_equals_whole_text_for_any_text(words, space):
     encoder = load_encoder()
     text = space.join(words)
@@ -172,6 +173,17 @@ def test_what_is_used_most_is_remembered_longest():
 def test_a_text_of_a_million_words_is_encoded_whole():
     encoder = load_encoder()
     assert np.allclose(encoder.encode(["late parcel " * 500_000]), encoder.encode(["late parcel"]), atol=1e-3)
+
+
+def test_threads_share_one_encoder():
+    from concurrent.futures import ThreadPoolExecutor
+
+    encoder = StaticEncoder.from_folder(EMBEDDED_FOLDER)
+    batches = [[f"parcel {i} number{i * j}" for i in range(400)] for j in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(encoder.encode, batches))
+    for batch, vectors in zip(batches, found, strict=True):
+        assert np.allclose(vectors, load_encoder().encode(batch), atol=1e-5)
 
 
 def test_what_stands_in_a_batch_changes_no_vector():

@@ -172,6 +172,34 @@ def test_pairs_that_are_none_are_refused(content, message, tmp_path):
         read_pairs([path])
 
 
+def test_a_file_of_pairs_excludes_each_of_its_sides(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("the cat\tdie Katze\nthe dog\tder Hund\n", encoding="utf-8")
+    (tmp_path / "test.tsv").write_text("THE CAT!\tanything\n", encoding="utf-8")
+    assert read_pairs([path], exclude=read_excluded([tmp_path / "test.tsv"])).excluded == 1
+
+
+def test_vowel_signs_tell_words_apart(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("of\tकि\n", encoding="utf-8")
+    (tmp_path / "test.txt").write_text("का\n", encoding="utf-8")
+    assert read_pairs([path], exclude=read_excluded([tmp_path / "test.txt"])).excluded == 0
+
+
+def test_lines_passed_over_are_counted(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_bytes(b"a\tb\n\xff\tc\none column\nd\te\n")
+    pairs = read_pairs([path], errors="skip")
+    assert (len(pairs), pairs.skipped) == (2, 2)
+
+
+def test_pairs_that_are_all_held_out_are_refused(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"same\tword{i}\n" for i in range(40)), encoding="utf-8")
+    with pytest.raises(InputError, match="different texts"):
+        run(read_pairs([path]), SMALL, tmp_path / "work")
+
+
 def test_too_few_pairs_are_refused(tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text("a\tb\n" * 10, encoding="utf-8")
@@ -201,6 +229,8 @@ def test_excluded_sentences_are_left_out_whatever_their_case_and_punctuation(tmp
         ("dimensions = 3\n", "unknown setting dimensions"),
         ("[sampling]\nfoo = 1\n", "unknown setting foo"),
         ("dimension = \n", "no TOML"),
+        ('dimension = "big"\n', "like its default"),
+        ("seed = -1\n", "below 0"),
         ('[optimisation]\nmatmul = "int4"\n', "matmul"),
     ],
 )

@@ -19,6 +19,16 @@ def test_unit_rows_match_the_definition():
     assert np.allclose(unit_rows(rows), [reference.unit(row) for row in rows], atol=1e-6)
 
 
+def test_unit_rows_of_any_length_have_length_one():
+    rows = np.array([[1e30, 1e30], [1e-30, 0], [1e-42, 1e-42], [0, 0]], np.float32)
+    assert np.allclose(np.linalg.norm(unit_rows(rows), axis=1), [1, 1, 1, 0], atol=1e-3)
+
+
+def test_top_k_refuses_nan():
+    with pytest.raises(InputError, match="NaN"):
+        top_k(np.array([[np.nan]], np.float32), np.ones((3, 1), np.float32), 1)
+
+
 def test_unit_rows_keep_zero_rows_and_copy_the_rest():
     rows = np.array([[0.0, 0.0], [3.0, 4.0]], np.float32)
     assert np.allclose(unit_rows(rows), [[0, 0], [0.6, 0.8]])

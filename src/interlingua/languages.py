@@ -38,11 +38,15 @@ def normalize_language(code: str) -> str:
 
 
 def same_language(first: str, second: str) -> bool:
-    """Whether two tags name one language, or one a member of the other, whatever their script or region.
+    """Whether two tags name one language, or one a member of the other, in scripts that do not differ.
 
+    Regions do not count, but where both tell a script, or a region tells it, the scripts must be one.
     "no" takes in "nb" and "nn", "ar" takes in "arz", "zh" takes in "yue"; two members stay apart.
     """
     one, other = (tag.split("-", maxsplit=1)[0] for tag in (first, second))
+    scripts = {langcodes.Language.get(tag).maximize().script for tag in (first, second) if "-" in tag}
+    if len(scripts) > 1:
+        return False
     return one == other or MACROLANGUAGES.get(one) == other or MACROLANGUAGES.get(other) == one
 
 

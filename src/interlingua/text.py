@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 from interlingua.errors import InputError
 
 UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
-NOT_WORDS = re.compile(r"[\W_]+")
+IGNORED_CATEGORIES = {*("Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf".split())}
 
 
 def clean(text: str) -> str:
@@ -29,8 +31,14 @@ def clean(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The letters and digits of a text alone, NFKC and case-folded: equal for what reads the same."""
-    return NOT_WORDS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    """A text without punctuation, symbols, spaces and control characters, NFKC and case-folded."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_ignored())
+
+
+@cache
+def _ignored() -> dict[int, None]:
+    every = range(sys.maxunicode + 1)
+    return {code: None for code in every if unicodedata.category(chr(code)) in IGNORED_CATEGORIES}
 
 
 def check_texts(texts: Iterable[str], what: str = "texts") -> list[str]:

@@ -50,10 +50,10 @@ class EncodeReport:
     Attributes:
         rows: rows given; each is counted once in `encoded`, `empty` or `failed`.
         encoded: rows that got a unit vector.
-        empty: rows without content; their vectors are zero.
+        empty: rows without content, or with none that the model knows; their vectors are zero.
         failed: rows that could not be read or encoded; their vectors are zero.
         cut: encoded rows longer than the model reads.
-        cleaned: rows that cleaning changed (NFC, control characters).
+        cleaned: rows that cleaning changed (NFC, control characters) or that hold U+FFFD for bad bytes.
         seconds: wall time.
     """
 

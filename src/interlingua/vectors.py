@@ -11,6 +11,7 @@ Vectors = NDArray[np.float32]
 
 QUERY_BLOCK = 256
 CORPUS_BLOCK = 16_384
+SMALLEST_SQUARE, LARGEST_SQUARE = 1e-30, 1e30
 
 
 def unit_rows(matrix: ArrayLike) -> Vectors:
@@ -24,12 +25,22 @@ def unit_rows(matrix: ArrayLike) -> Vectors:
         raise InputError(f"Vectors have shape {rows.shape}; give a matrix (n, dim), one vector a row.")
     rows = rows.astype(np.float32, copy=True)
     squares = np.einsum("ij,ij->i", rows, rows)
-    if not np.isfinite(squares).all():
-        first = int(np.flatnonzero(~np.isfinite(squares))[0])
-        raise InputError(f"Vector {first} holds NaN or an infinite value; encode its text again.")
-    squares[squares == 0] = 1
+    odd = ~((squares > SMALLEST_SQUARE) & (squares < LARGEST_SQUARE))
+    if odd.any():
+        squares[odd] = _rescale(rows, np.flatnonzero(odd))
     rows /= np.sqrt(squares)[:, None]
     return rows
+
+
+def _rescale(rows: Vectors, odd: NDArray[np.int64]) -> Vectors:
+    """Bring very long and very short rows near length 1, in place; their squares, 1 for rows of zeros."""
+    largest = np.abs(rows[odd]).max(axis=1, initial=0)
+    if not np.isfinite(largest).all():
+        first = int(odd[~np.isfinite(largest)][0])
+        raise InputError(f"Vector {first} holds NaN or an infinite value; encode its text again.")
+    rows[odd] /= np.where(largest > 0, largest, 1)[:, None]
+    squares = np.einsum("ij,ij->i", rows[odd], rows[odd])
+    return np.where(largest > 0, squares, 1).astype(np.float32)
 
 
 def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
@@ -47,7 +58,7 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
         Among equal scores the lower row number comes first.
 
     Raises:
-        InputError: `k` below 1, or dimensions that differ.
+        InputError: `k` below 1, dimensions that differ, or a value that is NaN.
     """
     if k < 1:
         raise InputError(f"k is {k}; ask for at least 1.")
@@ -56,6 +67,8 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
             f"Queries of shape {queries.shape} and a corpus of shape {corpus.shape} do not fit; "
             "both must be (n, dim) with the same dim: encode them with the same model."
         )
+    if np.isnan(queries).any() or np.isnan(corpus).any():
+        raise InputError("A vector holds NaN; encode its text again.")
     k = min(k, len(corpus))
     scores = np.empty((len(queries), k), np.float32)
     rows = np.empty((len(queries), k), np.int64)

@@ -45,8 +45,9 @@ def encode_command(
         interlingua encode posts.jsonl --field body -o posts.npy
         zcat lines.gz | interlingua encode - -o lines.parquet
 
-    Row i of the output belongs to row i of FILE; a row that is empty or could not be read is a row
-    of zeros. A report of empty, cut, cleaned and failed rows goes to standard error.
+    Row i of the output belongs to row i of FILE (blank lines of a table or of JSONL are no rows); a row
+    that is empty or could not be read is a row of zeros. A report of empty, cut, cleaned and failed
+    rows goes to standard error.
     """
     if output.suffix not in (".npy", ".parquet"):
         raise click.BadParameter(f"{output} must end in .npy or .parquet.", param_hint="--output")

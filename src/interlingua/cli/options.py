@@ -47,7 +47,7 @@ def reading_options(function: F) -> F:
             type=click.Choice(ERRORS),
             default="strict",
             show_default=True,
-            help="At a bad row: stop; read bad bytes as U+FFFD; or leave the row out and report it.",
+            help="At a bad row: stop; read bad bytes as U+FFFD; or pass the row over and report it.",
         ),
     ]
     for option in reversed(options):

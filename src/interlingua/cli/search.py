@@ -78,11 +78,15 @@ def search_command(
 
     FILE is plain lines, CSV, TSV, JSONL or Parquet, plain or .gz; - is standard input.
     """
+    if str(file) == str(query_file) == "-":
+        raise click.UsageError("Standard input can give the texts or the queries, not both; name a file.")
     wanted = [*queries, *_read_queries(query_file)]
     if not wanted:
         raise click.UsageError(
             'Give a query, as in: interlingua search FILE "late delivery", or --queries FILE.'
         )
+    if all(not query.strip() for query in wanted):
+        raise click.UsageError("The query is empty; give some words.")
     encoder = load_encoder(model)
     read = read_texts(file, (column,) if column else (), format_, no_header, errors)
     rows = _in_languages(read, languages, language_column) if languages or language_column else read

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import click
 from interlingua.cli.render import progress_bar
 from interlingua.errors import OutputError
 from interlingua.files import ERRORS
+from interlingua.training.checkpoint import MARK, Workplace, open_workplace
 from interlingua.training.recipe import Recipe, load_recipe, suited
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -130,12 +132,14 @@ def _train(
     exclude: tuple[Path, ...],
     **choices: Any,
 ) -> None:
-    from interlingua.training.checkpoint import open_workplace
+    from interlingua.encoders.static_folder import check_model_folder
     from interlingua.training.model_card import model_card
     from interlingua.training.pairs import read_excluded, read_pairs
-    from interlingua.training.static import train_static, write_trained
+    from interlingua.training.static import check_size, train_static, write_trained
 
     recipe = _recipe(recipe_file, teacher, **choices)
+    output = output.resolve()
+    check_model_folder(output)
     if not output.parent.is_dir():
         raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
     with progress_bar("reading", unit="") as update:
@@ -145,15 +149,17 @@ def _train(
             f"{pairs.skipped:,} rows skipped, {pairs.excluded:,} excluded",
             err=True,
         )
+        check_size(pairs)
         recipe = suited(recipe, len(pairs))
         workplace = open_workplace(output.with_name(f"{output.name}.unfinished"), pairs, recipe)
-        trained = train_static(
-            pairs,
-            recipe,
-            workplace,
-            threads=threads,
-            progress=lambda stage, done, total: update(done, total, stage),
-        )
+        with _kept_parts(workplace):
+            trained = train_static(
+                pairs,
+                recipe,
+                workplace,
+                threads=threads,
+                progress=lambda stage, done, total: update(done, total, stage),
+            )
     write_trained(output, trained, recipe, model_card(trained, recipe, pairs))
     shutil.rmtree(workplace.folder)
     click.echo(
@@ -162,6 +168,22 @@ def _train(
         f"(before training {trained.held_out_before:.1%})",
         err=True,
     )
+
+
+@contextmanager
+def _kept_parts(workplace: Workplace) -> Iterator[None]:
+    """Where a run ends early: say how it goes on, or clear away a folder that holds nothing yet."""
+    try:
+        yield
+    except BaseException:
+        if any(file.name != MARK for file in workplace.folder.iterdir()):
+            click.echo(
+                f"What was done is kept in {workplace.folder}; call the same command again to go on.",
+                err=True,
+            )
+        else:
+            shutil.rmtree(workplace.folder)
+        raise
 
 
 def _recipe(

@@ -34,14 +34,17 @@ def folds_white_space(description: dict[str, Any]) -> bool:
 
 
 def special_words(description: dict[str, Any]) -> re.Pattern[str] | None:
-    """Matches texts that must go through the tokenizer whole: with an added token, or an odd line end.
+    """Matches texts that must go through the tokenizer whole.
 
-    Some normalizers drop a vertical tab, a form feed or a next-line character, and so join its words.
+    Those with an added token; with an odd line end, which some normalizers drop, so that its words join;
+    and with the character that stands for a space, which counts differently at the start of a text.
     """
     parts = [re.escape(str(token["content"])) for token in description.get("added_tokens") or []]
     steps = _steps(description.get("normalizer"), "normalizers")
     if any(step["type"] in DROP_CHARACTERS for step in steps):
         parts.append("[\x0b\x0c\x85\u2028\u2029]")
+    before = _steps(description.get("pre_tokenizer"), "pretokenizers")
+    parts += [re.escape(step["replacement"]) for step in before if step["type"] == "Metaspace"]
     return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from interlingua.encoders.base import TextEncoder
 from interlingua.files import Row
-from interlingua.text import clean
+from interlingua.text import REPLACEMENT, clean
 from interlingua.types import Encoder, EncodeReport
 from interlingua.vectors import Vectors
 
@@ -33,15 +34,21 @@ def encode_rows(
     """
     began = time.perf_counter()
     vectors = np.zeros((len(rows), encoder.dim), np.float32)
-    cleaned = 0
+    cleaned = cut = 0
     for begin in range(0, len(rows), BLOCK):
         texts = [row.texts[0] for row in rows[begin : begin + BLOCK]]
-        cleaned += sum(clean(text) is not text for text in texts)
-        vectors[begin : begin + BLOCK] = encoder.encode_documents(texts)
+        cleaned += sum(clean(text) is not text or REPLACEMENT in text for text in texts)
+        if isinstance(encoder, TextEncoder):
+            vectors[begin : begin + BLOCK], report = encoder.encode_with_report(
+                texts, prompt=encoder.document_prompt
+            )
+            cut += report.cut
+        else:
+            vectors[begin : begin + BLOCK] = encoder.encode_documents(texts)
         on_rows(min(begin + BLOCK, len(rows)), len(rows))
     failed = sum(bool(row.problem) for row in rows)
     encoded = int(vectors.any(axis=1).sum())
     seconds = time.perf_counter() - began
     return vectors, EncodeReport(
-        len(rows), encoded, len(rows) - encoded - failed, failed, 0, cleaned, seconds
+        len(rows), encoded, len(rows) - encoded - failed, failed, cut, cleaned, seconds
     )

@@ -7,6 +7,7 @@ adds is remembered, and only words not seen before are tokenised.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from functools import cached_property
 from itertools import chain, repeat
@@ -24,7 +25,7 @@ BATCH = 1024
 ROWS_AT_ONCE = 16_384
 SIDE_BY_SIDE = 64
 WORDS_AT_ONCE = 256
-LONGEST_WORD = 64
+LONGEST_WORD = 256
 
 
 class StaticEncoder(TextEncoder):
@@ -52,6 +53,7 @@ class StaticEncoder(TextEncoder):
         self._slots: dict[str, int] = {}
         self._sums = np.empty((remembered_words, self.dim), np.float32)  # untouched rows take no memory
         self._uses = np.zeros(remembered_words, np.float32)
+        self._memory = threading.Lock()
 
     @classmethod
     def from_folder(cls, folder: Path, *, name: str | None = None, revision: str = "") -> StaticEncoder:
@@ -84,14 +86,19 @@ class StaticEncoder(TextEncoder):
         whole = self._not_by_words(texts, words)
         for i in whole:
             words[i] = []
-        sums = self._sum_words(words)
+        with self._memory:
+            sums = self._sum_words(words)
         if whole:
             sums[whole] = self._sum_whole([texts[i] for i in whole])
         return sums
 
     def _not_by_words(self, texts: list[str], words: list[list[str]]) -> list[int]:
-        """Texts whose pieces depend on more than their words, or whose words are too long to remember."""
-        whole = {i for i, text in enumerate(texts) if len(text) > LONGEST_WORD * (len(words[i]) + 1)}
+        """Texts whose pieces depend on more than their words, or with a word too long to remember."""
+        whole = {
+            i
+            for i, text in enumerate(texts)
+            if len(text) > LONGEST_WORD and max(map(len, words[i]), default=0) > LONGEST_WORD
+        }
         if not self._folds_space:
             whole.update(i for i, text in enumerate(texts) if " ".join(words[i]) != text)
         if self._special is not None:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
-from interlingua.errors import ModelError
+from interlingua.errors import ModelError, OutputError
 from interlingua.vectors import Vectors, quantize_rows
 from interlingua.writing import replace_folder
 
@@ -64,7 +64,7 @@ def read_static_folder(folder: Path) -> StaticTable:
     rows = tensors.get("embeddings", tensors.get("embedding.weight"))
     if rows is None or rows.ndim != 2:
         raise ModelError(
-            f"{inside / WEIGHTS} holds {', '.join(tensors) or 'nothing'}; a static model has "
+            f"{inside / WEIGHTS} holds {', '.join(list(tensors)[:5]) or 'nothing'}; a static model has "
             "a table 'embeddings' or 'embedding.weight'."
         )
     weights, mapping = tensors.get("weights"), tensors.get("mapping")
@@ -113,6 +113,7 @@ def write_static_folder(
     Raises:
         OutputError: the folder cannot be written.
     """
+    check_model_folder(folder)
     table = np.array(table, np.float32)
     unknown = _unknown_piece(tokenizer, json.loads(tokenizer.to_str()))
     if unknown is not None:
@@ -138,6 +139,16 @@ def write_static_folder(
         (new / "README.md").write_text(card, encoding="utf-8")
 
 
+def check_model_folder(folder: Path) -> None:
+    """Whether a model may be written to `folder`: it does not exist, is empty, or holds a static model.
+
+    Raises:
+        OutputError: it holds anything else, which would be lost.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / WEIGHTS).is_file():
+        raise OutputError(f"{folder} holds other files, which would be lost; choose a folder of its own.")
+
+
 def _read_tokenizer(path: Path) -> tuple[Tokenizer, dict[str, Any]]:
     if not path.is_file():
         raise ModelError(f"{path} is missing; a static model needs it beside {WEIGHTS}.")
@@ -159,7 +170,7 @@ def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelError(
             f"{path} cannot be read ({error}); the file is cut short or no safetensors."
         ) from error

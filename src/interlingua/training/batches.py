@@ -21,13 +21,13 @@ class Batches:
     probability: NDArray[np.float64]
     held_out: NDArray[np.bool_]
 
-    def draw(self, count: int, rng: np.random.Generator) -> tuple[TokenRows, NDArray[np.int32]]:
-        """At most `count` anchors, then their translations; and the number of each anchor."""
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[TokenRows, NDArray[np.int64]]:
+        """At most `count` anchors, then their translations; and the row number of each pair."""
         rows = draw_rows(self.pairs, self.probability, count, rng)
         rows = rows[~self.held_out[self.pairs.anchor_of[rows]]]
         anchor = self.pairs.anchor_of[rows]
         bags = join_bags(cut_bags(self.anchors, anchor.astype(np.int64)), cut_bags(self.others, rows))
-        return bags, anchor
+        return bags, rows
 
 
 def held_out_anchors(pairs: Pairs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from interlingua.errors import InputError
+from interlingua.errors import InputError, OutputError
 from interlingua.training.pairs import Pairs
 from interlingua.training.recipe import Recipe
 from interlingua.writing import replace_file
 
 FORMAT = 1
+MARK = "run.json"
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ def open_workplace(folder: Path, pairs: Pairs, recipe: Recipe) -> Workplace:
 
     Raises:
         InputError: the folder belongs to another run.
+        OutputError: the folder cannot be made.
     """
-    mark = folder / "run.json"
+    mark = folder / MARK
     run = {"format": FORMAT, "fingerprint": _fingerprint(pairs, recipe)}
     if mark.exists():
         if json.loads(mark.read_text(encoding="utf-8")) != run:
@@ -62,7 +64,10 @@ def open_workplace(folder: Path, pairs: Pairs, recipe: Recipe) -> Workplace:
                 "remove it, or choose another output."
             )
         return Workplace(folder)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot write {folder}: {error.strerror or error}.") from error
     with replace_file(mark) as new:
         new.write_text(json.dumps(run), encoding="utf-8")
     return Workplace(folder)
@@ -73,4 +78,6 @@ def _fingerprint(pairs: Pairs, recipe: Recipe) -> str:
     for file in pairs.files:
         digest.update(f"{file.path.name} {file.count}\n".encode())
     digest.update(np.ascontiguousarray(pairs.anchor_of).tobytes())
+    for texts in (pairs.anchors, pairs.others):
+        digest.update("\n".join(texts).encode())
     return digest.hexdigest()

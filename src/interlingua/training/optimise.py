@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -55,20 +58,40 @@ def optimise(
 ) -> float:
     """Move `state` over all steps, from the last one kept; the mean loss of the last hundred."""
     settings = recipe.optimisation
-    steps = max(1, settings.pairs // settings.batch_size)
-    begin = _restore(state, workplace)
-    losses: list[float] = []
+    steps = draws(settings) // settings.batch_size
+    begin, losses = _restore(state, workplace)
     saved = time.monotonic()
-    for step in range(begin, steps):
-        rng = np.random.default_rng([recipe.seed, BATCHES, step])
-        rate = min(1, (step + 1) / settings.warmup_steps) * (1 - step / steps)
-        losses.append(_step(state, batches, recipe, teacher, rate, rng))
-        progress("training", (step + 1) * settings.batch_size, steps * settings.batch_size)
-        if time.monotonic() - saved > SAVE_SECONDS:
-            _keep(state, workplace, step + 1)
-            saved = time.monotonic()
-    _keep(state, workplace, steps)
-    return float(np.mean(losses[-100:])) if losses else float("nan")
+    with whole_steps() as stop_wished:
+        for step in range(begin, steps):
+            rng = np.random.default_rng([recipe.seed, BATCHES, step])
+            rate = min(1, (step + 1) / max(1, settings.warmup_steps)) * (1 - step / steps)
+            losses = [*losses[-99:], _step(state, batches, recipe, teacher, rate, rng)]
+            if time.monotonic() - saved > SAVE_SECONDS or stop_wished() or step + 1 == steps:
+                _keep(state, workplace, step + 1, losses)
+                saved = time.monotonic()
+            if stop_wished():
+                raise KeyboardInterrupt
+            progress("training", (step + 1) * settings.batch_size, steps * settings.batch_size)
+    return float(np.mean(losses))
+
+
+def draws(settings: Optimisation) -> int:
+    """How many pairs a run draws: whole batches, at least one."""
+    return max(1, settings.pairs // settings.batch_size) * settings.batch_size
+
+
+@contextmanager
+def whole_steps() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the end of a step, so that what is kept is whole: yields "is a stop wished?"."""
+    wished: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: wished.append(number))
+    try:
+        yield lambda: bool(wished)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _step(
@@ -86,7 +109,9 @@ def _step(
 
     settings = recipe.optimisation
     matmul = getattr(torch, settings.matmul)
-    bags, anchor_of = batches.draw(settings.batch_size, rng)
+    bags, drawn = batches.draw(settings.batch_size, rng)
+    pairs = batches.pairs
+    anchor_of, other_of = pairs.anchor_of[drawn], pairs.other_of[drawn].astype(np.int64)
     touched, inside = np.unique(bags.ids, return_inverse=True)
     rows = torch.from_numpy(touched.astype(np.int64))
     values = state.table[rows].requires_grad_(True)
@@ -96,8 +121,8 @@ def _step(
     unit = torch.nn.functional.normalize(sums, dim=1, eps=1e-6)
     with torch.no_grad():
         count = len(anchor_of)
-        anchor = torch.from_numpy(anchor_of)
-        same = anchor[:, None] == anchor[None, :]
+        anchor, other = torch.from_numpy(anchor_of), torch.from_numpy(other_of)
+        same = (anchor[:, None] == anchor[None, :]) | (other[:, None] == other[None, :])
         same.fill_diagonal_(False)
         loss, *by_side = contrastive_gradient(
             unit[:count], unit[count:], same, scale=settings.scale, matmul=matmul
@@ -164,19 +189,19 @@ def _adam(
     return mean / square.sqrt().add_(1e-8)
 
 
-def _keep(state: State, workplace: Workplace, step: int) -> None:
+def _keep(state: State, workplace: Workplace, step: int, losses: list[float]) -> None:
     tensors = {f.name: getattr(state, f.name).numpy() for f in fields(state)}
-    workplace.save_state(tensors, {"step": step})
+    workplace.save_state(tensors, {"step": step, "losses": losses})
 
 
-def _restore(state: State, workplace: Workplace) -> int:
-    """Take up what was kept; the step to go on with."""
+def _restore(state: State, workplace: Workplace) -> tuple[int, list[float]]:
+    """Take up what was kept; the step to go on with, and the last losses."""
     import torch
 
     kept = workplace.load_state()
     if kept is None:
-        return 0
+        return 0, []
     tensors, position = kept
     for name, value in tensors.items():
         getattr(state, name).copy_(torch.from_numpy(value))
-    return int(position["step"])
+    return int(position["step"]), list(position["losses"])

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.errors import InputError
-from interlingua.files import open_lines
+from interlingua.files import Row, open_lines, read_rows
 from interlingua.text import clean, fold
 from interlingua.training.recipe import Sampling
 
@@ -35,13 +36,14 @@ class Pairs:
     """All pairs of a training run.
 
     `anchors` holds each different anchor (usually English) text once; row i of the data is
-    (`anchors[anchor_of[i]]`, `others[i]`).
+    (`anchors[anchor_of[i]]`, `others[i]`), and `other_of[i]` is a checksum of `others[i]`.
     """
 
     files: list[PairFile]
     anchors: list[str]
     anchor_of: NDArray[np.int32]
     others: list[str]
+    other_of: NDArray[np.uint32]
     skipped: int
     excluded: int
 
@@ -97,8 +99,8 @@ def read_pairs(
     for path in find_pair_files(paths):
         on_file(path)
         start = len(others)
-        for number, line in open_lines(path, errors=errors):
-            anchor, other = _sides(line, path, number, single_texts)
+        for row in read_rows(path, format="lines", errors=errors):
+            anchor, other = _sides(row, path, single_texts, errors)
             if not anchor or not other:
                 skipped += 1
             elif exclude and (fold(anchor) in exclude or fold(other) in exclude):
@@ -112,26 +114,33 @@ def read_pairs(
             files.append(PairFile(path, source, language, start, len(others) - start))
     if not others:
         raise InputError(f"No pair in {len(paths)} file(s) has text on both sides; nothing to train on.")
-    return Pairs(files, list(index), np.array(anchor_of, np.int32), others, skipped, excluded)
+    other_of = np.fromiter((crc32(other.encode()) for other in others), np.uint32, len(others))
+    return Pairs(files, list(index), np.array(anchor_of, np.int32), others, other_of, skipped, excluded)
 
 
-def _sides(line: str, path: Path, number: int, single_texts: bool) -> tuple[str, str]:
-    cells = line.split("\t")
-    if len(cells) == 1 and line.strip():
-        if not single_texts:
+def _sides(row: Row, path: Path, single_texts: bool, errors: str) -> tuple[str, str]:
+    """Both texts of a line, clean; an empty one where the line is to be skipped."""
+    cells = row.texts[0].split("\t")
+    if len(cells) == 1 and single_texts:
+        cells *= 2
+    if len(cells) == 1:
+        if row.texts[0].strip() and errors != "skip":
             raise InputError(
-                f"{path}, line {number}: one column where two are needed; "
+                f"{path}, line {row.line}: one column where two are needed; "
                 "each line is text, a tab, and its translation."
             )
-        cells *= 2
-    return clean(cells[0]).strip(), clean(cells[-1] if len(cells) == 1 else cells[1]).strip()
+        return "", ""
+    return clean(cells[0]).strip(), clean(cells[1]).strip()
 
 
 def read_excluded(paths: Sequence[Path]) -> set[str]:
-    """The folded lines of text files, or of every file in folders of them, for `read_pairs`."""
-    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    folded = {fold(line) for file in files for _, line in open_lines(file, errors="replace")}
-    return folded - {""}
+    """The folded lines of text files, or of every file in folders of them, for `read_pairs`.
+
+    A line with tabs, as in a file of pairs, stands for each of its columns.
+    """
+    inside = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    lines = (line for file in inside if file.is_file() for _, line in open_lines(file, errors="replace"))
+    return {fold(cell) for line in lines for cell in line.split("\t")} - {""}
 
 
 def file_probabilities(pairs: Pairs, sampling: Sampling) -> NDArray[np.float64]:

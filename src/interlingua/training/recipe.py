@@ -139,4 +139,12 @@ def _section(kind: type[Any], values: dict[str, Any], where: str) -> Any:
     if not isinstance(values, dict) or (unknown := sorted(set(values) - known)):
         given = ", ".join(unknown) if isinstance(values, dict) else repr(values)
         raise InputError(f"{where}: unknown setting {given}; it takes {', '.join(sorted(known))}.")
+    standard = kind()
+    for name, value in values.items():
+        usual = getattr(standard, name)
+        wanted = (int, float) if isinstance(usual, float) else type(usual)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise InputError(f"{where}: {name} is {value!r}; it must be like its default, {usual!r}.")
+        if isinstance(value, (int, float)) and value < 0:
+            raise InputError(f"{where}: {name} is {value}; it must not be below 0.")
     return kind(**values)

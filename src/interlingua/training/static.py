@@ -14,7 +14,7 @@ from interlingua.errors import InputError, require
 from interlingua.evaluation.retrieval import retrieval_accuracy
 from interlingua.training.batches import Batches, held_out_anchors
 from interlingua.training.checkpoint import Workplace
-from interlingua.training.optimise import Progress, optimise, start_state
+from interlingua.training.optimise import Progress, draws, optimise, start_state
 from interlingua.training.pairs import Pairs, draw_rows, file_probabilities
 from interlingua.training.recipe import Recipe, Sampling
 from interlingua.training.teacher import TeacherVectors, teacher_vectors
@@ -74,8 +74,7 @@ def train_static(
         MissingExtra: torch, sentencepiece or the teacher's engine is not installed.
     """
     torch = require("torch", extra="train")
-    if len(pairs) < SMALLEST_RUN:
-        raise InputError(f"{len(pairs)} pairs are too few to train on; give at least {SMALLEST_RUN}.")
+    check_size(pairs)
     if threads is not None:
         torch.set_num_threads(threads)
     teacher = _teacher(pairs, recipe, workplace, progress)
@@ -85,14 +84,24 @@ def train_static(
     batches = Batches(
         pairs, anchors, others, file_probabilities(pairs, recipe.sampling), held_out_anchors(pairs, held_out)
     )
+    if batches.held_out[pairs.anchor_of].all():
+        raise InputError(
+            "All pairs share a first side with those held out; give pairs of more different texts."
+        )
     state = start_state(tokenizer.get_vocab_size(), recipe, 0 if teacher is None else teacher.shape[1])
     before = _held_out_accuracy(state.table.numpy(), pairs, anchors, others, held_out)
     loss = optimise(state, batches, recipe, teacher, workplace, progress)
     table = state.table.numpy()
     after = _held_out_accuracy(table, pairs, anchors, others, held_out)
     return Trained(
-        tokenizer, table, loss, before, after, len(held_out), len(pairs), recipe.optimisation.pairs
+        tokenizer, table, loss, before, after, len(held_out), len(pairs), draws(recipe.optimisation)
     )
+
+
+def check_size(pairs: Pairs) -> None:
+    """Raises InputError where there are fewer than 20 pairs."""
+    if len(pairs) < SMALLEST_RUN:
+        raise InputError(f"{len(pairs)} pairs are too few to train on; give at least {SMALLEST_RUN}.")
 
 
 def _teacher(pairs: Pairs, recipe: Recipe, workplace: Workplace, progress: Progress) -> TeacherVectors | None:
