@@ -47,7 +47,8 @@ vectors = load_encoder("THIS_FOLDER").encode(["A sentence.", "Ein Satz."])
 ## Training
 
 Symmetric in-batch contrastive loss over {trained.seen:,} draws from {trained.pairs:,} pairs
-({len(pairs.anchors):,} different texts on the first side); the same text never serves as its own negative.
+({len(pairs.anchors):,} different texts on the first side); pairs that share a text on either side
+are no negatives of each other.
 {pairs.excluded:,} pairs were left out because a sentence of a test set (`--exclude`) stood on either side.
 Final loss {trained.loss:.3f}.{_teacher(recipe)}
 
