@@ -3,7 +3,8 @@
     python benchmarks/decontamination.py PAIRS_FOLDER TEST_FOLDER
 
 Reads the pairs as `interlingua train static PAIRS_FOLDER --exclude TEST_FOLDER` does, and as it would without
---exclude; then looks for the test sentences by a fold of its own: case-folded, letters and digits alone.
+--exclude; then looks for the test sentences by a fold of its own: case-folded, letters, digits and their
+marks alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from interlingua.training.pairs import Pairs, read_excluded, read_pairs
 
 
 def letters(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in folded if c.isalnum() or unicodedata.category(c).startswith("M"))
 
 
 def test_pairs(folder: Path) -> tuple[set[tuple[str, str]], set[str]]:
