@@ -28,6 +28,13 @@ output_format_option = click.option(
     type=click.Choice(["table", "jsonl", "tsv"]),
     help="How results are written; default: a table on a terminal, JSONL in a pipe.",
 )
+errors_option = click.option(
+    "--errors",
+    type=click.Choice(ERRORS),
+    default="strict",
+    show_default=True,
+    help="At a bad row: stop; read bad bytes as U+FFFD; or pass the row over and report it.",
+)
 file_argument = click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 
 
@@ -42,13 +49,7 @@ def reading_options(function: F) -> F:
             "else plain lines.",
         ),
         click.option("--no-header", is_flag=True, help="The first row of the table is data, not names."),
-        click.option(
-            "--errors",
-            type=click.Choice(ERRORS),
-            default="strict",
-            show_default=True,
-            help="At a bad row: stop; read bad bytes as U+FFFD; or pass the row over and report it.",
-        ),
+        errors_option,
     ]
     for option in reversed(options):
         function = option(function)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from interlingua.cli.options import file_argument, model_option, output_format_option
+from interlingua.cli.options import errors_option, file_argument, model_option, output_format_option
 from interlingua.cli.reading import read_texts
 from interlingua.cli.render import show_problems, show_results
 from interlingua.encoders import load_encoder
-from interlingua.files import ERRORS, FORMATS, format_of
+from interlingua.files import FORMATS, format_of
 from interlingua.tasks.similarity import similarity_pairwise
 
 
@@ -28,13 +28,7 @@ from interlingua.tasks.similarity import similarity_pairwise
     type=click.Choice(FORMATS),
     help="What the file is; default: by its ending, else TSV.",
 )
-@click.option(
-    "--errors",
-    type=click.Choice(ERRORS),
-    default="strict",
-    show_default=True,
-    help="At a bad row: stop; read bad bytes as U+FFFD; or leave the row out and report it.",
-)
+@errors_option
 @model_option
 @output_format_option
 def score_command(

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
+from interlingua.cli.options import errors_option
 from interlingua.cli.render import progress_bar
 from interlingua.errors import OutputError
-from interlingua.files import ERRORS
 from interlingua.training.checkpoint import MARK, Workplace, open_workplace
 from interlingua.training.recipe import Recipe, load_recipe, suited
 
@@ -51,13 +51,7 @@ def training_options(function: F) -> F:
             "--seed", type=int, help="The same seed, data and threads repeat the result; default 0."
         ),
         click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all."),
-        click.option(
-            "--errors",
-            type=click.Choice(ERRORS),
-            default="strict",
-            show_default=True,
-            help="At bytes that are not UTF-8: stop; read them as U+FFFD; or leave the line out.",
-        ),
+        errors_option,
         click.option(
             "--exclude",
             multiple=True,

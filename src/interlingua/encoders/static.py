@@ -113,7 +113,7 @@ class StaticEncoder(TextEncoder):
             if not self._learn(flat, slots):
                 return self._sum_whole([" ".join(row) for row in words])
             slots = self._slots_of(flat)
-        self._uses += np.bincount(slots, minlength=len(self._uses)).astype(np.float32)
+        np.add.at(self._uses, slots, 1)
         return _sum_groups(lambda at: self._sums[slots[at]], counts, self.dim)
 
     def _learn(self, words: list[str], slots: NDArray[np.int64]) -> bool:

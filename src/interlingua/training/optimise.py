@@ -163,17 +163,13 @@ def _teacher_pull(
     state.projection.sub_(settings.projection_rate * rate * step)
     if wish.neighbour_weight:
         anchors, others = (part[: wish.neighbour_rows] for part in unit.chunk(2))
-        n = len(anchors)
-        near = teacher_neighbours(target[:n], scale=wish.neighbour_scale, matmul=matmul)
-        for queries, students, at, to in (
-            (anchors, others, 0, len(target)),
-            (anchors, anchors, 0, 0),
-        ):
-            by_query, by_student = neighbour_gradient(
-                queries, students, near, scale=wish.neighbour_scale, matmul=matmul
-            )
-            gradient[at : at + n] += wish.neighbour_weight * by_query
-            gradient[to : to + n] += wish.neighbour_weight * by_student
+        by_anchors, by_others = (part[: wish.neighbour_rows] for part in gradient.chunk(2))
+        scale = wish.neighbour_scale
+        near = teacher_neighbours(target[: wish.neighbour_rows], scale=scale, matmul=matmul)
+        across, to_others = neighbour_gradient(anchors, others, near, scale=scale, matmul=matmul)
+        within, to_anchors = neighbour_gradient(anchors, anchors, near, scale=scale, matmul=matmul)
+        by_anchors += wish.neighbour_weight * (across + within + to_anchors)
+        by_others += wish.neighbour_weight * to_others
     return gradient
 
 
