@@ -11,7 +11,7 @@ from interlingua.encoders.static import StaticEncoder
 from interlingua.errors import InputError
 from interlingua.training.batches import Batches
 from interlingua.training.checkpoint import open_workplace
-from interlingua.training.contrastive import contrastive_gradient
+from interlingua.training.contrastive import contrastive_gradient, false_negatives
 from interlingua.training.distillation import distillation_gradient, neighbour_gradient, teacher_neighbours
 from interlingua.training.model_card import model_card
 from interlingua.training.pairs import draw_rows, file_probabilities, read_excluded, read_pairs
@@ -66,6 +66,18 @@ def test_the_loss_and_its_gradient_match_the_definition():
     (6 * (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2).backward()
     assert np.allclose(by_anchors.numpy(), a.grad.numpy(), atol=1e-4)
     assert np.allclose(by_positives.numpy(), p.grad.numpy(), atol=1e-4)
+
+
+def test_pairs_that_share_either_side_are_no_negatives():
+    same = false_negatives(torch.tensor([1, 1, 2, 3]), torch.tensor([5, 6, 7, 7]))
+    assert same.nonzero().tolist() == [[0, 1], [1, 0], [2, 3], [3, 2]]
+
+
+def test_equal_second_sides_have_equal_checksums(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("thanks\tdanke\nthank you\tdanke\nplease\tbitte\n", encoding="utf-8")
+    first, second, third = read_pairs([path]).other_of
+    assert first == second != third
 
 
 def test_the_pull_of_the_teacher_matches_the_definition():

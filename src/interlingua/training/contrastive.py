@@ -8,6 +8,17 @@ if TYPE_CHECKING:
     import torch
 
 
+def false_negatives(anchors: torch.Tensor, positives: torch.Tensor) -> torch.Tensor:
+    """Which pairs of a batch share a text on either side, bool (n, n), false on the diagonal.
+
+    Args:
+        anchors, positives: a number for each text, the same for the same text, int (n,).
+    """
+    same = (anchors[:, None] == anchors[None, :]) | (positives[:, None] == positives[None, :])
+    same.fill_diagonal_(False)
+    return same
+
+
 def contrastive_gradient(
     anchors: torch.Tensor,
     positives: torch.Tensor,

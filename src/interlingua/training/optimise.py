@@ -105,7 +105,7 @@ def _step(
     """One batch: bags, unit rows, the gradients of the losses, and Adam on the rows the batch touched."""
     import torch
 
-    from interlingua.training.contrastive import contrastive_gradient
+    from interlingua.training.contrastive import contrastive_gradient, false_negatives
 
     settings = recipe.optimisation
     matmul = getattr(torch, settings.matmul)
@@ -121,9 +121,7 @@ def _step(
     unit = torch.nn.functional.normalize(sums, dim=1, eps=1e-6)
     with torch.no_grad():
         count = len(anchor_of)
-        anchor, other = torch.from_numpy(anchor_of), torch.from_numpy(other_of)
-        same = (anchor[:, None] == anchor[None, :]) | (other[:, None] == other[None, :])
-        same.fill_diagonal_(False)
+        same = false_negatives(torch.from_numpy(anchor_of), torch.from_numpy(other_of))
         loss, *by_side = contrastive_gradient(
             unit[:count], unit[count:], same, scale=settings.scale, matmul=matmul
         )
