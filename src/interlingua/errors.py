@@ -4,6 +4,8 @@
     ├── InputError (ValueError)     a text, row, option or file that cannot be used as given
     ├── ModelError (ValueError)     a folder or name that is no model we can load
     ├── OutputError (OSError)       a result that cannot be written where it was asked for
+    ├── EngineError (RuntimeError)  an engine that fails on a text: memory, a server's refusal
+    │   └── EngineDown              ... and would on any other: a server that is away, a wrong key
     └── MissingExtra (ImportError)  an optional engine is not installed
 
 Every message says what was given, what is accepted and what to do next.
@@ -29,6 +31,14 @@ class ModelError(InterlinguaError, ValueError):
 
 class OutputError(InterlinguaError, OSError):
     """A result cannot be written where it was asked for."""
+
+
+class EngineError(InterlinguaError, RuntimeError):
+    """An engine failed on a text."""
+
+
+class EngineDown(EngineError):
+    """An engine failed, and no other text would fare better; what was already written is kept."""
 
 
 class MissingExtra(InterlinguaError, ImportError):

@@ -97,6 +97,14 @@ def format_of(path: Path) -> str:
     return SUFFIXES.get(Path(name).suffix.lower(), "lines")
 
 
+def estimated_rows(path: Path, format: str | None = None) -> int | None:
+    """About how many rows a file has, for a progress bar; None where only reading it would tell."""
+    if not path.is_file() or path.suffix == ".gz" or (format or format_of(path)) == "parquet":
+        return None
+    with path.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+
+
 def open_lines(path: Path, *, errors: str = "strict") -> Iterator[tuple[int, str]]:
     """(number from 1, text without its line end) of every line; a line ends at a line feed only.
 

@@ -45,23 +45,29 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class EncodeReport:
-    """What happened to the rows of one run.
+    """What happened to the rows of one run. What was cut or cleaned is counted once for equal texts.
 
     Attributes:
         rows: rows given; each is counted once in `encoded`, `empty` or `failed`.
         encoded: rows that got a unit vector.
+        deduplicated: rows whose text stood in an earlier row, so that it was not encoded again.
+        cached: rows whose vectors a cache held from an earlier run.
         empty: rows without content, or with none that the model knows; their vectors are zero.
         failed: rows that could not be read or encoded; their vectors are zero.
         cut: encoded rows longer than the model reads.
+        cut_tokens: how many tokens those rows lost.
         cleaned: rows that cleaning changed (NFC, control characters) or that hold U+FFFD for bad bytes.
         seconds: wall time.
     """
 
     rows: int
     encoded: int
+    deduplicated: int
+    cached: int
     empty: int
     failed: int
     cut: int
+    cut_tokens: int
     cleaned: int
     seconds: float
 

@@ -13,6 +13,8 @@ COMMANDS = {
     "encode": "interlingua.cli.encode:encode_command",
     "score": "interlingua.cli.score:score_command",
     "languages": "interlingua.cli.languages:languages_command",
+    "models": "interlingua.cli.models:models_command",
+    "export": "interlingua.cli.export:export_command",
     "train": "interlingua.cli.train:train_group",
     "distil": "interlingua.cli.train:distil_command",
     "completion": "interlingua.cli.completion:completion_command",

@@ -8,7 +8,7 @@ import click
 
 from interlingua.cli.options import column_option, file_argument, output_format_option, reading_options
 from interlingua.cli.reading import read_texts
-from interlingua.cli.render import show_problems, show_results
+from interlingua.cli.render import show_problems, show_results, unread
 from interlingua.languages import identify_languages
 
 
@@ -36,4 +36,4 @@ def languages_command(
         if not row.problem
     )
     show_results(results, ("language", "probability", "line", "text"), to)
-    show_problems(rows)
+    show_problems(unread(rows))

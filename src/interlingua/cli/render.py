@@ -95,23 +95,34 @@ def _printable(text: str) -> str:
 
 
 def show_report(report: EncodeReport) -> None:
-    """One line about a run, on stderr."""
+    """One line about a run, on stderr; what did not happen is left out."""
     rate = f"{report.rows / report.seconds:,.0f} rows/s" if report.seconds else "at once"
+    rarely = [
+        (report.deduplicated, "met before"),
+        (report.cached, "from the cache"),
+        (report.cut, f"cut ({report.cut_tokens:,} tokens lost)"),
+        (report.cleaned, "cleaned"),
+    ]
+    told = "".join(f", {count:,} {what}" for count, what in rarely if count)
     click.echo(
         f"{report.rows:,} rows: {report.encoded:,} encoded, {report.empty:,} empty, "
-        f"{report.failed:,} failed; {report.cut:,} cut, {report.cleaned:,} cleaned; "
-        f"{report.seconds:.1f} s, {rate}",
+        f"{report.failed:,} failed{told}; {report.seconds:.1f} s, {rate}",
         err=True,
     )
 
 
-def show_problems(rows: Iterable[Row]) -> None:
-    """The first rows that could not be read, on stderr, a line each."""
-    bad = [row for row in rows if row.problem]
-    for row in bad[:PROBLEMS_SHOWN]:
-        click.echo(f"line {row.line}: {row.problem}", err=True)
+def show_problems(problems: Iterable[tuple[int, str]]) -> None:
+    """The first of the rows that went wrong, on stderr, a line each."""
+    bad = list(problems)
+    for line, reason in bad[:PROBLEMS_SHOWN]:
+        click.echo(f"line {line}: {reason}", err=True)
     if len(bad) > PROBLEMS_SHOWN:
-        click.echo(f"and {len(bad) - PROBLEMS_SHOWN:,} more rows that could not be read", err=True)
+        click.echo(f"and {len(bad) - PROBLEMS_SHOWN:,} more rows like these", err=True)
+
+
+def unread(rows: Iterable[Row]) -> Iterator[tuple[int, str]]:
+    """Line and reason of each row that could not be read."""
+    return ((row.line, row.problem) for row in rows if row.problem)
 
 
 @contextmanager
@@ -133,7 +144,7 @@ def progress_bar(what: str, unit: str = "rows") -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 
-        def update(done: int, total: int, what: str = what) -> None:
+        def update(done: int, total: int | None, what: str = what) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total, rate="")
             task = bar.tasks[tasks[what]]

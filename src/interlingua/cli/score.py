@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from interlingua.cli.options import errors_option, file_argument, model_option, output_format_option
+from interlingua.cli.options import errors_option, file_argument, model_options, output_format_option
 from interlingua.cli.reading import read_texts
-from interlingua.cli.render import show_problems, show_results
-from interlingua.encoders import load_encoder
+from interlingua.cli.render import show_problems, show_results, unread
 from interlingua.files import FORMATS, format_of
 from interlingua.tasks.similarity import similarity_pairwise
+from interlingua.types import Encoder
 
 
 @click.command("score")
@@ -29,14 +30,14 @@ from interlingua.tasks.similarity import similarity_pairwise
     help="What the file is; default: by its ending, else TSV.",
 )
 @errors_option
-@model_option
+@model_options
 @output_format_option
 def score_command(
     file: Path,
     columns: tuple[str, str] | None,
     format_: str | None,
     errors: str,
-    model: str | None,
+    open_encoder: Callable[[], Encoder],
     to: str | None,
 ) -> None:
     """Score the pairs of FILE: the cosine of both texts, from -1 to 1; translations score high.
@@ -47,7 +48,7 @@ def score_command(
 
     FILE has two columns, TSV, CSV, JSONL or Parquet; - is standard input.
     """
-    encoder = load_encoder(model)
+    encoder = open_encoder()
     kind = format_ or format_of(file)
     kind = "tsv" if kind == "lines" else kind
     if kind in ("jsonl", "parquet") and not columns:
@@ -61,4 +62,4 @@ def score_command(
         if not row.problem
     )
     show_results(results, ("score", "source", "target"), to)
-    show_problems(rows)
+    show_problems(unread(rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,17 @@ import click
 from interlingua.cli.options import (
     column_option,
     file_argument,
-    model_option,
+    model_options,
     output_format_option,
     reading_options,
 )
 from interlingua.cli.reading import read_texts
-from interlingua.cli.render import show_problems, show_results
-from interlingua.encoders import load_encoder
+from interlingua.cli.render import show_problems, show_results, unread
 from interlingua.errors import InputError
 from interlingua.files import Row, open_lines
 from interlingua.languages import UNDETERMINED, identify_languages, normalize_language, same_language
 from interlingua.tasks.search import search_vectors
+from interlingua.types import Encoder
 
 LANGUAGE = "language"
 
@@ -52,7 +52,7 @@ LANGUAGE = "language"
 )
 @column_option
 @reading_options
-@model_option
+@model_options
 @output_format_option
 def search_command(
     file: Path,
@@ -66,7 +66,7 @@ def search_command(
     format_: str | None,
     no_header: bool,
     errors: str,
-    model: str | None,
+    open_encoder: Callable[[], Encoder],
     to: str | None,
 ) -> None:
     """Find the texts of FILE that mean the same as QUERY, in whatever language they are.
@@ -87,13 +87,13 @@ def search_command(
         )
     if all(not query.strip() for query in wanted):
         raise click.UsageError("The query is empty; give some words.")
-    encoder = load_encoder(model)
+    encoder = open_encoder()
     read = read_texts(file, (column,) if column else (), format_, no_header, errors)
     rows = _in_languages(read, languages, language_column) if languages or language_column else read
     texts = [row.texts[0] for row in rows]
     hits = search_vectors(encoder.encode_query(wanted), encoder.encode_documents(texts), k, min_score)
     show_results(_results(wanted, hits, rows), _columns(wanted, rows), to)
-    show_problems(read)
+    show_problems(unread(read))
 
 
 def _columns(queries: list[str], rows: list[Row]) -> list[str]:

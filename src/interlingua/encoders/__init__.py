@@ -1,4 +1,4 @@
-"""Encoders: one file an engine; `load_encoder` opens a model by name or folder."""
+"""Encoders: one file an engine; `load_encoder` opens a model by name, folder or address."""
 
 from __future__ import annotations
 
@@ -6,32 +6,58 @@ from functools import cache
 from pathlib import Path
 
 from interlingua.encoders.static import StaticEncoder
-from interlingua.errors import ModelError
 from interlingua.types import Encoder
 
 EMBEDDED = "interlingua-embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
-def load_encoder(name_or_path: str | Path | None = None) -> Encoder:
+def load_encoder(
+    name_or_path: str | Path | None = None,
+    *,
+    engine: str | None = None,
+    dtype: str | None = None,
+    revision: str | None = None,
+    truncate_dim: int | None = None,
+    threads: int | None = None,
+    batch_tokens: int | None = None,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+) -> Encoder:
     """Open a model.
 
     Args:
-        name_or_path: a static model's folder, as model2vec or Sentence Transformers write it;
-            default: the embedded model, "interlingua-embedded", which needs no download.
+        name_or_path: a model's folder; its name on the hub, or the short name that `interlingua models`
+            lists; or the address of a server with its model, "http://localhost:8080/v1#NAME". Default: the
+            embedded model, "interlingua-embedded", which needs no download.
+        engine: "static", "onnx", "openvino", "torch" or "endpoint". Default: "endpoint" for an address,
+            "static" for a static model, else "onnx", which needs no torch.
+        dtype: "float32" or "int8" with onnx; "float32" or "bfloat16" with openvino; "float32", "float16" or
+            "bfloat16" with torch. Default: "float32".
+        revision: a commit, tag or branch on the hub; default: the one that the catalogue knows, else "main".
+        truncate_dim: keep only the first columns, for models trained to allow it (Matryoshka).
+        threads: CPU threads; default: all there are.
+        batch_tokens: how many tokens a batch may hold, padding included; default: 512 with onnx,
+            1,024 with openvino, 8,192 with torch.
+        device: with torch: "cpu" (default), "cuda", "mps".
+        trust_remote_code: with torch: let code in the model's folder run.
 
     Raises:
-        ModelError: no such model, no model in the folder, or one cut short.
+        InputError: an unknown engine, or an option that it does not take.
+        ModelError: no such model, nothing in it that the engine runs, or one cut short.
+        MissingExtra: the engine is not installed; the message has the `pip install` that brings it.
+        EngineDown: a server that does not answer.
     """
+    from interlingua.encoders.loading import Options, open_encoder
+
+    options = Options(revision, dtype, truncate_dim, threads, batch_tokens, device, trust_remote_code or None)
     if name_or_path is None or name_or_path == EMBEDDED:
-        return _embedded()
-    path = Path(name_or_path)
-    if not path.exists():
-        raise ModelError(
-            f"{str(name_or_path)!r} is neither a model folder nor a model name; "
-            f"give a folder, or {EMBEDDED!r}."
-        )
-    return StaticEncoder.from_folder(path)
+        if engine in (None, "static") and options == Options():
+            return _embedded()
+        encoder = open_encoder(EMBEDDED_FOLDER, engine or "static", options)
+        encoder.name, encoder.revision = EMBEDDED, "1"
+        return encoder
+    return open_encoder(name_or_path, engine, options)
 
 
 @cache

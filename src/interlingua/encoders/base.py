@@ -1,41 +1,66 @@
-"""What every engine shares: checking, cleaning, prompts, the report. An engine adds one method."""
+"""What every engine shares: checking, cleaning, prompts, the report. An engine adds two methods."""
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from interlingua.text import check_texts, clean
+from interlingua.errors import InputError
+from interlingua.text import REPLACEMENT, check_texts, clean
 from interlingua.types import EncodeReport
 from interlingua.vectors import Vectors, unit_rows
 
+Lost = NDArray[np.int64]
+BLOCK_ROWS = 1024
+
 
 class TextEncoder(ABC):
-    """An engine: give it `name`, `revision`, `dim`, `fingerprint` and `_encode`."""
+    """An engine: give it `name`, `revision`, `dim`, `_encode` and `_weights_fingerprint`.
+
+    Attributes:
+        prompt: what `encode` puts before each text; `query_prompt` and `document_prompt` are what the
+            other two put there.
+        block_rows: how many rows a long run hands over at a time.
+        native_dim: the columns that `_encode` gives; `dim` is smaller where the model is truncated.
+    """
 
     name: str
     revision: str
     dim: int
+    native_dim: int
+    block_rows: int = BLOCK_ROWS
+    prompt: str = ""
     query_prompt: str = ""
     document_prompt: str = ""
 
-    @property
     @abstractmethod
-    def fingerprint(self) -> str:
-        """Changes whenever the vectors would."""
+    def _encode(self, texts: list[str], prompt: str) -> tuple[Vectors, Lost]:
+        """Vectors of any length, float32 (len(texts), native_dim), and the tokens each text lost, int64.
+
+        The texts are clean, different from each other and have content; `prompt` goes before each.
+        """
 
     @abstractmethod
-    def _encode(self, texts: list[str]) -> tuple[Vectors, int]:
-        """Vectors of any length, float32 (len(texts), dim), of clean texts; and how many were cut."""
+    def _weights_fingerprint(self) -> str:
+        """Changes whenever the vectors of `_encode` would."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever the vectors would."""
+        cut = "" if self.dim == self.native_dim else f"/{self.dim}"
+        return self._weights_fingerprint() + cut
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit rows, float32 (len(texts), dim); a text without content gets a row of zeros.
 
         Raises:
             InputError: a bare string, or an item that is not a str.
+            EngineError: the engine fails.
         """
         return self.encode_with_report(texts)[0]
 
@@ -47,25 +72,58 @@ class TextEncoder(ABC):
         """`encode`, with the model's prompt for documents before each text."""
         return self.encode_with_report(texts, prompt=self.document_prompt)[0]
 
-    def encode_with_report(self, texts: Sequence[str], *, prompt: str = "") -> tuple[Vectors, EncodeReport]:
-        """`encode`, and what happened to the rows.
+    def encode_with_report(
+        self, texts: Sequence[str], *, prompt: str | None = None
+    ) -> tuple[Vectors, EncodeReport]:
+        """`encode`, and what happened to the rows. Equal texts are encoded once.
 
         Raises:
             InputError: a bare string, or an item that is not a str.
+            EngineError: the engine fails.
         """
         began = time.perf_counter()
         rows = check_texts(texts)
-        cleaned = [clean(text) for text in rows]
-        changed = sum(before is not after for before, after in zip(rows, cleaned, strict=True))
+        places: dict[str, int] = {}
+        at = [places.setdefault(text, len(places)) for text in rows]
+        cleaned = [clean(text) for text in places]
+        changed = sum(
+            before is not after or REPLACEMENT in after for before, after in zip(places, cleaned, strict=True)
+        )
         filled = [i for i, text in enumerate(cleaned) if text and not text.isspace()]
-        vectors = np.zeros((len(rows), self.dim), np.float32)
-        cut = 0
-        if len(filled) == len(rows):
-            raw, cut = self._encode([prompt + text for text in cleaned] if prompt else cleaned)
-            vectors = unit_rows(raw)
-        elif filled:
-            raw, cut = self._encode([prompt + cleaned[i] for i in filled])
-            vectors[filled] = unit_rows(raw)
-        empty = len(rows) - int(vectors.any(axis=1).sum())
-        seconds = time.perf_counter() - began
-        return vectors, EncodeReport(len(rows), len(rows) - empty, empty, 0, cut, changed, seconds)
+        units, lost = np.zeros((len(places), self.dim), np.float32), np.zeros(0, np.int64)
+        if filled:
+            whole = len(filled) == len(cleaned)
+            wanted = cleaned if whole else [cleaned[i] for i in filled]
+            raw, lost = self._encode(wanted, self.prompt if prompt is None else prompt)
+            if whole:
+                units = unit_rows(raw[:, : self.dim])
+            else:
+                units[filled] = unit_rows(raw[:, : self.dim])
+        vectors = units if len(places) == len(rows) else units[at]
+        encoded = int(vectors.any(axis=1).sum())
+        report = EncodeReport(
+            rows=len(rows),
+            encoded=encoded,
+            deduplicated=encoded - int(units.any(axis=1).sum()),
+            cached=0,
+            empty=len(rows) - encoded,
+            failed=0,
+            cut=int((lost > 0).sum()),
+            cut_tokens=int(lost.sum()),
+            cleaned=changed,
+            seconds=time.perf_counter() - began,
+        )
+        return vectors, report
+
+
+def truncated_dim(native_dim: int, truncate_dim: int | None) -> int:
+    """How many of a model's columns are kept (Kusupati et al. 2022, Matryoshka: the first ones).
+
+    Raises:
+        InputError: below 1, or more than there are.
+    """
+    if truncate_dim is None:
+        return native_dim
+    if not 1 <= truncate_dim <= native_dim:
+        raise InputError(f"truncate_dim is {truncate_dim}; this model takes 1 to {native_dim}.")
+    return truncate_dim

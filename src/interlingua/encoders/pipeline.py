@@ -1,54 +1,105 @@
-"""Long runs: rows of a file through an encoder, block by block, with a report of every row."""
+"""One block of texts through any engine: what is known is not encoded again, and a bad row harms no other."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from interlingua.encoders.base import TextEncoder
-from interlingua.files import Row
-from interlingua.text import REPLACEMENT, clean
+from interlingua.encoders.cache import VectorCache
+from interlingua.errors import EngineDown, EngineError, InputError
 from interlingua.types import Encoder, EncodeReport
-from interlingua.vectors import Vectors
+from interlingua.vectors import Vectors, unit_rows
 
-BLOCK = 8192
+KINDS = ("text", "query", "document")
+NOTHING = EncodeReport(0, 0, 0, 0, 0, 0, 0, 0, 0, seconds=0.0)
 
 
-def encode_rows(
+@dataclass(frozen=True)
+class Block:
+    """Texts encoded.
+
+    Attributes:
+        vectors: unit rows, float32 (n, dim), zero where a text is empty or failed.
+        report: what happened to the rows.
+        failures: why a text could not be encoded, by its row number in the block.
+    """
+
+    vectors: Vectors
+    report: EncodeReport
+    failures: dict[int, str]
+
+
+def encode_block(
     encoder: Encoder,
-    rows: Sequence[Row],
+    texts: Sequence[str],
     *,
-    on_rows: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Vectors, EncodeReport]:
-    """The vector of each row's first text, and what happened to the rows.
+    kind: str = "document",
+    on_error: str = "raise",
+    cache: VectorCache | None = None,
+) -> Block:
+    """Encode texts; where a batch fails, it is halved until the rows that fail stand alone.
 
     Args:
         encoder: any engine.
-        rows: what `read_rows` gives; one that could not be read counts as failed.
-        on_rows: called after each block with rows done and rows in all.
+        texts: the rows.
+        kind: what they are, which decides the prompt: "text", "query" or "document".
+        on_error: "raise" stops at the first row that fails; "skip" gives it a row of zeros and goes on.
+        cache: vectors kept on disk from earlier runs; only our own engines use one.
 
-    Returns:
-        Unit rows, float32 (len(rows), dim), zero where a row is empty or failed; and the report.
+    Raises:
+        InputError: an unknown `kind` or `on_error`.
+        EngineError: a row fails, under "raise".
+        EngineDown: the engine fails as a whole.
     """
+    if kind not in KINDS:
+        raise InputError(f"kind is {kind!r}; it is one of {', '.join(KINDS)}.")
+    if on_error not in ("raise", "skip"):
+        raise InputError(f"on_error is {on_error!r}; it is one of raise, skip.")
+    failures: dict[int, str] = {}
+
+    def encode(begin: int, end: int) -> list[tuple[Vectors, EncodeReport]]:
+        try:
+            return [_encode(encoder, texts[begin:end], kind, cache)]
+        except EngineDown:
+            raise
+        except Exception as error:  # an engine may raise anything at a text it cannot take
+            if end - begin > 1:
+                middle = (begin + end) // 2
+                return encode(begin, middle) + encode(middle, end)
+            reason = str(error).strip() or type(error).__name__
+            if on_error == "raise":
+                raise EngineError(f"Row {begin} of the block cannot be encoded: {reason}") from error
+            failures[begin] = reason
+            return [(np.zeros((1, encoder.dim), np.float32), replace(NOTHING, rows=1, failed=1))]
+
+    parts = encode(0, len(texts)) if len(texts) else []
+    vectors = np.concatenate([part for part, _ in parts] or [np.zeros((0, encoder.dim), np.float32)])
+    return Block(vectors, add_reports(*(report for _, report in parts)), failures)
+
+
+def add_reports(*reports: EncodeReport) -> EncodeReport:
+    """The sum of reports, field by field."""
+    return EncodeReport(*(sum(getattr(r, f.name) for r in reports) for f in fields(EncodeReport)))
+
+
+def _encode(
+    encoder: Encoder, texts: Sequence[str], kind: str, cache: VectorCache | None
+) -> tuple[Vectors, EncodeReport]:
+    if isinstance(encoder, TextEncoder):
+        prompts = {"text": encoder.prompt, "query": encoder.query_prompt, "document": encoder.document_prompt}
+        if cache is None:
+            return encoder.encode_with_report(texts, prompt=prompts[kind])
+        return cache.encode(encoder, texts, prompts[kind])
     began = time.perf_counter()
-    vectors = np.zeros((len(rows), encoder.dim), np.float32)
-    cleaned = cut = 0
-    for begin in range(0, len(rows), BLOCK):
-        texts = [row.texts[0] for row in rows[begin : begin + BLOCK]]
-        cleaned += sum(clean(text) is not text or REPLACEMENT in text for text in texts)
-        if isinstance(encoder, TextEncoder):
-            vectors[begin : begin + BLOCK], report = encoder.encode_with_report(
-                texts, prompt=encoder.document_prompt
-            )
-            cut += report.cut
-        else:
-            vectors[begin : begin + BLOCK] = encoder.encode_documents(texts)
-        on_rows(min(begin + BLOCK, len(rows)), len(rows))
-    failed = sum(bool(row.problem) for row in rows)
+    encode = {"text": encoder.encode, "query": encoder.encode_query, "document": encoder.encode_documents}[
+        kind
+    ]
+    vectors = unit_rows(encode(texts))
     encoded = int(vectors.any(axis=1).sum())
     seconds = time.perf_counter() - began
-    return vectors, EncodeReport(
-        len(rows), encoded, len(rows) - encoded - failed, failed, cut, cleaned, seconds
-    )
+    empty = len(texts) - encoded
+    return vectors, replace(NOTHING, rows=len(texts), encoded=encoded, empty=empty, seconds=seconds)

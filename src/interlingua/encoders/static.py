@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.encoders.additive import folds_white_space, is_word_additive, special_words
-from interlingua.encoders.base import TextEncoder
+from interlingua.encoders.base import Lost, TextEncoder
 from interlingua.encoders.static_folder import StaticTable, read_static_folder
 from interlingua.vectors import Vectors
 
@@ -34,6 +33,8 @@ class StaticEncoder(TextEncoder):
     It reads texts of any length; nothing is ever cut.
     """
 
+    block_rows = 8192
+
     def __init__(
         self, table: StaticTable, *, name: str, revision: str = "", remembered_words: int = 131_072
     ) -> None:
@@ -45,13 +46,16 @@ class StaticEncoder(TextEncoder):
         """
         self.name = name
         self.revision = revision
-        self.dim = int(table.rows.shape[1])
+        self.native_dim = int(table.rows.shape[1])
+        self.dim = self.native_dim
         self._table = table
         self._words_suffice = is_word_additive(table.description)
         self._folds_space = folds_white_space(table.description)
         self._special = special_words(table.description)
         self._slots: dict[str, int] = {}
-        self._sums = np.empty((remembered_words, self.dim), np.float32)  # untouched rows take no memory
+        self._sums = np.empty(
+            (remembered_words, self.native_dim), np.float32
+        )  # untouched rows take no memory
         self._uses = np.zeros(remembered_words, np.float32)
         self._memory = threading.Lock()
 
@@ -64,20 +68,21 @@ class StaticEncoder(TextEncoder):
         """
         return cls(read_static_folder(folder), name=name or folder.resolve().name, revision=revision)
 
-    @cached_property
-    def fingerprint(self) -> str:
+    def _weights_fingerprint(self) -> str:
         """SHA-256 over the folder's weights and tokenizer files, hexadecimal."""
         digest = hashlib.sha256()
         for file in self._table.files:
             digest.update(file.read_bytes())
         return digest.hexdigest()
 
-    def _encode(self, texts: list[str]) -> tuple[Vectors, int]:
-        sums = np.empty((len(texts), self.dim), np.float32)
+    def _encode(self, texts: list[str], prompt: str) -> tuple[Vectors, Lost]:
+        if prompt:
+            texts = [prompt + text for text in texts]
+        sums = np.empty((len(texts), self.native_dim), np.float32)
         for begin in range(0, len(texts), BATCH):
             batch = texts[begin : begin + BATCH]
             sums[begin : begin + BATCH] = self._sum_batch(batch)
-        return sums, 0
+        return sums, np.zeros(len(texts), np.int64)
 
     def _sum_batch(self, texts: list[str]) -> Vectors:
         if not self._words_suffice:
@@ -114,7 +119,7 @@ class StaticEncoder(TextEncoder):
                 return self._sum_whole([" ".join(row) for row in words])
             slots = self._slots_of(flat)
         np.add.at(self._uses, slots, np.float32(1))  # a bare 1 is cast one by one, 40 times slower
-        return _sum_groups(lambda at: self._sums[slots[at]], counts, self.dim)
+        return _sum_groups(lambda at: self._sums[slots[at]], counts, self.native_dim)
 
     def _learn(self, words: list[str], slots: NDArray[np.int64]) -> bool:
         """Remember the words that have no slot yet; false if there is no room for all of them."""
@@ -160,7 +165,7 @@ class StaticEncoder(TextEncoder):
         return self._sum_pieces(np.fromiter(chain.from_iterable(ids), np.int64, int(counts.sum())), counts)
 
     def _sum_pieces(self, ids: NDArray[np.int64], counts: NDArray[np.int64]) -> Vectors:
-        return _sum_groups(lambda at: self._piece_vectors(ids[at]), counts, self.dim)
+        return _sum_groups(lambda at: self._piece_vectors(ids[at]), counts, self.native_dim)
 
     def _piece_vectors(self, ids: NDArray[np.int64]) -> Vectors:
         rows = ids if self._table.mapping is None else self._table.mapping[ids]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+ROWS_AT_ONCE = 512  # so that a block of scores stays in the processor's cache
+
 
 def false_negatives(anchors: torch.Tensor, positives: torch.Tensor) -> torch.Tensor:
     """Which pairs of a batch share a text on either side, bool (n, n), false on the diagonal.
@@ -42,11 +44,24 @@ def contrastive_gradient(
     Returns:
         The loss, and n times the gradients by `anchors` and `positives`, float32 (n, dim) each.
     """
+    import torch
+
     left, right = anchors.to(matmul), positives.to(matmul)
-    weights = (left @ right.T).float().sub_(1).mul_(scale).exp_().masked_fill_(same, 0)
-    rows, columns, diagonal = weights.sum(1), weights.sum(0), weights.diagonal().clone()
+    count = len(anchors)
+    blocks = [slice(i, i + ROWS_AT_ONCE) for i in range(0, count, ROWS_AT_ONCE)]
+    weights = torch.empty(count, count, dtype=matmul)
+    rows, columns, diagonal = torch.empty(count), torch.zeros(count), torch.empty(count)
+    for block in blocks:
+        part = (left[block] @ right.T).float().sub_(1).mul_(scale).exp_().masked_fill_(same[block], 0)
+        rows[block], diagonal[block] = part.sum(1), part.diagonal(block.start)
+        columns += part.sum(0)
+        weights[block] = part
     loss = -(diagonal.log() * 2 - rows.log() - columns.log()).mean().item() / 2
-    weights.mul_((1 / rows)[:, None] + (1 / columns)[None, :])
-    weights.diagonal().sub_(2)
-    scores = weights.mul_(scale / 2).to(matmul)
-    return loss, (scores @ right).float(), (scores.T @ left).float()
+    by_anchors, by_positives = torch.empty_like(anchors), torch.zeros_like(positives)
+    for block in blocks:
+        part = weights[block].float().mul_((1 / rows[block])[:, None] + (1 / columns)[None, :])
+        part.diagonal(block.start).sub_(2)
+        scores = part.mul_(scale / 2).to(matmul)
+        by_anchors[block] = (scores @ right).float()
+        by_positives += (scores.T @ left[block]).float()
+    return loss, by_anchors, by_positives

@@ -64,8 +64,8 @@ def optimise(
     with whole_steps() as stop_wished:
         for step in range(begin, steps):
             rng = np.random.default_rng([recipe.seed, BATCHES, step])
-            rate = min(1, (step + 1) / max(1, settings.warmup_steps)) * (1 - step / steps)
-            losses = [*losses[-99:], _step(state, batches, recipe, teacher, rate, rng)]
+            weights = _weights(recipe, step, steps)
+            losses = [*losses[-99:], _step(state, batches, recipe, teacher, weights, rng)]
             if time.monotonic() - saved > SAVE_SECONDS or stop_wished() or step + 1 == steps:
                 _keep(state, workplace, step + 1, losses)
                 saved = time.monotonic()
@@ -73,6 +73,20 @@ def optimise(
                 raise KeyboardInterrupt
             progress("training", (step + 1) * settings.batch_size, steps * settings.batch_size)
     return float(np.mean(losses))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a step's place in the run decides: the shares of the learning rate and the teacher's weights."""
+
+    rate: float
+    teacher: float
+
+
+def _weights(recipe: Recipe, step: int, steps: int) -> Weights:
+    done = step / steps
+    warm = min(1, (step + 1) / max(1, recipe.optimisation.warmup_steps))
+    return Weights(warm * (1 - done), 1 - (1 - recipe.teacher.final_share) * done)
 
 
 def draws(settings: Optimisation) -> int:
@@ -99,7 +113,7 @@ def _step(
     batches: Batches,
     recipe: Recipe,
     teacher: TeacherVectors | None,
-    rate: float,
+    weights: Weights,
     rng: np.random.Generator,
 ) -> float:
     """One batch: bags, unit rows, the gradients of the losses, and Adam on the rows the batch touched."""
@@ -115,8 +129,13 @@ def _step(
     touched, inside = np.unique(bags.ids, return_inverse=True)
     rows = torch.from_numpy(touched.astype(np.int64))
     values = state.table[rows].requires_grad_(True)
+    kept = torch.from_numpy((rng.random(len(inside), np.float32) >= settings.dropout).astype(np.float32))
     sums = torch.nn.functional.embedding_bag(
-        torch.from_numpy(inside.astype(np.int64)), values, torch.from_numpy(bags.offsets[:-1]), mode="sum"
+        torch.from_numpy(inside.astype(np.int64)),
+        values,
+        torch.from_numpy(bags.offsets[:-1]),
+        mode="sum",
+        per_sample_weights=kept if settings.dropout else None,
     )
     unit = torch.nn.functional.normalize(sums, dim=1, eps=1e-6)
     with torch.no_grad():
@@ -128,19 +147,19 @@ def _step(
         gradient = torch.cat(by_side)
         if teacher is not None:
             target = torch.from_numpy(teacher[anchor_of].astype(np.float32))
-            gradient += _teacher_pull(state, unit, target, recipe, rate)
+            gradient += _teacher_pull(state, unit, target, recipe, weights)
     unit.backward(gradient)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         assert values.grad is not None
         mean, square = state.table_mean[rows], state.table_square[rows]
         step = _adam(values.grad, mean, square, settings)
         state.table_mean[rows], state.table_square[rows] = mean, square
-        state.table[rows] = values - settings.learning_rate * rate * step
+        state.table[rows] = values - settings.learning_rate * weights.rate * step
     return loss
 
 
 def _teacher_pull(
-    state: State, unit: torch.Tensor, target: torch.Tensor, recipe: Recipe, rate: float
+    state: State, unit: torch.Tensor, target: torch.Tensor, recipe: Recipe, weights: Weights
 ) -> torch.Tensor:
     """The gradient of both distances from the teacher by `unit`; the projection is moved along."""
     import torch
@@ -156,9 +175,9 @@ def _teacher_pull(
     _, gradient, by_projection = distillation_gradient(
         unit, torch.cat([target, target]), state.projection, matmul=matmul
     )
-    gradient *= wish.weight
+    gradient *= wish.weight * weights.teacher
     step = _adam(by_projection, state.projection_mean, state.projection_square, settings)
-    state.projection.sub_(settings.projection_rate * rate * step)
+    state.projection.sub_(settings.projection_rate * weights.rate * step)
     if wish.neighbour_weight:
         anchors, others = (part[: wish.neighbour_rows] for part in unit.chunk(2))
         by_anchors, by_others = (part[: wish.neighbour_rows] for part in gradient.chunk(2))
@@ -166,8 +185,8 @@ def _teacher_pull(
         near = teacher_neighbours(target[: wish.neighbour_rows], scale=scale, matmul=matmul)
         across, to_others = neighbour_gradient(anchors, others, near, scale=scale, matmul=matmul)
         within, to_anchors = neighbour_gradient(anchors, anchors, near, scale=scale, matmul=matmul)
-        by_anchors += wish.neighbour_weight * (across + within + to_anchors)
-        by_others += wish.neighbour_weight * to_others
+        by_anchors += wish.neighbour_weight * weights.teacher * (across + within + to_anchors)
+        by_others += wish.neighbour_weight * weights.teacher * to_others
     return gradient
 
 

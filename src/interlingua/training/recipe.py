@@ -42,6 +42,9 @@ class Sampling:
 class Optimisation:
     """The training loop. `pairs` is how many pairs are seen in all, repeats included.
 
+    `dropout` is the share of pieces left out of each sum, so that no piece is relied on alone (Srivastava
+    et al. 2014). `initial_deviation` is small: a piece that is rarely met must not add noise to a sum.
+
     0 pairs or a batch size of 0 stand for what suits the data: see `suited`.
     """
 
@@ -50,7 +53,8 @@ class Optimisation:
     learning_rate: float = 0.02
     warmup_steps: int = 100
     scale: float = 25.0
-    initial_deviation: float = 0.1
+    initial_deviation: float = 0.02
+    dropout: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.99
     projection_rate: float = 0.003
@@ -63,7 +67,8 @@ class Teacher:
 
     `weight` is that of the cosine distance beside the contrastive loss, `neighbour_weight` that of the
     neighbours' divergence, taken over the first `neighbour_rows` pairs of a batch at the inverse
-    temperature `neighbour_scale`. `dtype` is that of the teacher's arithmetic.
+    temperature `neighbour_scale`. Both weights fall in a straight line to `final_share` of what they began
+    with: topics are learnt early, retrieval until the end. `dtype` is that of the teacher's arithmetic.
     """
 
     model: str = ""
@@ -71,6 +76,7 @@ class Teacher:
     neighbour_weight: float = 2.0
     neighbour_rows: int = 1024
     neighbour_scale: float = 20.0
+    final_share: float = 1.0
     dtype: str = "float32"
 
 
@@ -116,6 +122,8 @@ def load_recipe(path: Path) -> Recipe:
         for key, value in data.items()
     }
     recipe: Recipe = _section(Recipe, settings, str(path))
+    if recipe.optimisation.dropout >= 1:
+        raise InputError(f"{path}: dropout is {recipe.optimisation.dropout}; it must be below 1.")
     for name, dtype in (("matmul", recipe.optimisation.matmul), ("dtype", recipe.teacher.dtype)):
         if dtype not in DTYPES:
             raise InputError(f"{path}: {name} is {dtype!r}; it is one of {', '.join(DTYPES)}.")

@@ -1,0 +1,225 @@
+"""From a torch model to a folder that runs without torch: the ONNX file, and the int8 one for this CPU."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interlingua.encoders.model_folder import read_json, read_model_folder
+from interlingua.encoders.onnx import OnnxEncoder
+from interlingua.encoders.onnx_files import FLOAT32_FILES, this_cpu
+from interlingua.errors import InputError, ModelError, require
+from interlingua.types import Encoder
+from interlingua.vectors import Vectors, top_k
+from interlingua.writing import replace_folder
+
+LEAST_COSINE = 0.99
+NEIGHBOURS = 5
+OPSET = 18
+TORCH_FILES = (
+    "*.bin",
+    "*.safetensors",
+    "*.index.json",
+    "onnx",
+    "openvino",
+    "*.h5",
+    "*.msgpack",
+    ".*",
+    "*.ot",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """How near the vectors of two engines are on the same texts.
+
+    Attributes:
+        texts: how many were encoded.
+        mean_cosine, lowest_cosine: of the two vectors of a text, in [-1, 1].
+        same_neighbours: of the 5 nearest other texts by one engine, the share that the other finds too.
+    """
+
+    texts: int
+    mean_cosine: float
+    lowest_cosine: float
+    same_neighbours: float
+
+
+def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: bool = False) -> list[Check]:
+    """Write `target` with the ONNX file of a torch model and all that stands around it; check it on texts.
+
+    The int8 file has its weights per output channel (Wu et al. 2020, arXiv 2004.09602, section 3.2); where
+    that changes the vectors too much, the feed-forward outputs, whose inputs have the widest range, stay
+    float32. It is named after this processor, as Sentence Transformers names it.
+
+    Args:
+        source: an encoder that the torch engine opened.
+        target: a folder, made anew.
+        texts: at least 10 of the kind that will be encoded.
+        int8: whether to make the int8 file too.
+
+    Returns:
+        The check of the float32 file, and that of the int8 file where it was made.
+
+    Raises:
+        InputError: fewer than 10 texts.
+        ModelError: the model has no transformer, or its int8 file is too far from it: mean cosine below 0.99.
+        MissingExtra: torch, onnx or onnxruntime is not installed.
+    """
+    from interlingua.encoders.sentence_transformers import SentenceTransformersEncoder
+
+    if not isinstance(source, SentenceTransformersEncoder):
+        raise InputError("Only a model that the torch engine opened can be exported; use engine='torch'.")
+    if len(texts) < 2 * NEIGHBOURS:
+        raise InputError(
+            f"{len(texts)} texts are too few to check a model on; give at least {2 * NEIGHBOURS}."
+        )
+    for module in ("onnx", "onnxruntime"):
+        require(module, extra="export")
+    expected = source.encode(texts)
+    with replace_folder(target) as new:
+        shutil.copytree(source.folder, new, dirs_exist_ok=True, ignore=_without_weights(source.folder))
+        graph = new / FLOAT32_FILES[0]
+        graph.parent.mkdir()
+        write_graph(source.torch_transformer(), graph)
+        checks = [_check(new, graph, texts, expected)]
+        if checks[0].mean_cosine < 0.9999:
+            raise ModelError(f"The ONNX file of {source.name} is not the model: {checks[0]}.")
+        if int8:
+            checks.append(_write_int8(new, graph, texts, expected, source.name))
+    return checks
+
+
+def _without_weights(root: Path) -> Any:
+    """For copytree: the transformer's own weights stay behind, the small layers' come along."""
+    ignore = shutil.ignore_patterns(*TORCH_FILES)
+    return lambda folder, names: ignore(folder, names) if Path(folder) == root else set()
+
+
+def write_graph(transformer: Any, graph: Path) -> None:
+    """The ONNX file of a transformers model: token ids in, `last_hidden_state` out."""
+    import torch
+
+    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if _takes(transformer, name)]
+
+    class Tokens(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.transformer = transformer
+
+        def forward(self, *values: torch.Tensor) -> torch.Tensor:
+            output: torch.Tensor = self.transformer(**dict(zip(names, values, strict=True))).last_hidden_state
+            return output
+
+    example = torch.ones(2, 7, dtype=torch.int64)
+    values = tuple(torch.zeros_like(example) if name == "token_type_ids" else example for name in names)
+    axes = {name: {0: "batch", 1: "length"} for name in [*names, "last_hidden_state"]}
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # torch warns of shapes that the trace fixes; the check sees any harm
+        torch.onnx.export(
+            Tokens().eval(),
+            values,
+            str(graph),
+            input_names=names,
+            output_names=["last_hidden_state"],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def _takes(transformer: Any, name: str) -> bool:
+    import inspect
+
+    if name == "token_type_ids" and getattr(transformer.config, "type_vocab_size", 0) < 1:
+        return False
+    return name in inspect.signature(transformer.forward).parameters
+
+
+def _check(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors) -> Check:
+    got = OnnxEncoder(read_model_folder(folder), graph, name=folder.name).encode(texts)
+    cosines = np.einsum("ij,ij->i", got, expected)
+    _, before = top_k(expected, expected, NEIGHBOURS + 1)
+    _, after = top_k(got, got, NEIGHBOURS + 1)
+    shared = [
+        len({*a.tolist()} - {i} & ({*b.tolist()} - {i})) / NEIGHBOURS
+        for i, (a, b) in enumerate(zip(before, after, strict=True))
+    ]
+    return Check(len(texts), float(cosines.mean()), float(cosines.min()), min(1.0, float(np.mean(shared))))
+
+
+def _write_int8(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors, name: str) -> Check:
+    kind = {"avx2": "quint8_avx2"}.get(this_cpu(), f"qint8_{this_cpu()}")
+    quantized = graph.with_name(f"model_{kind}.onnx")
+    config = read_json(read_model_folder(folder).transformer / "config.json")
+    quantize_graph(graph, quantized, config, float_outputs=False)
+    check = _check(folder, quantized, texts, expected)
+    if check.mean_cosine < LEAST_COSINE:
+        quantize_graph(graph, quantized, config, float_outputs=True)
+        check = _check(folder, quantized, texts, expected)
+    if check.mean_cosine >= LEAST_COSINE:
+        return check
+    raise ModelError(
+        f"The int8 file of {name} is too far from the model on these texts: mean cosine "
+        f"{check.mean_cosine:.4f}, below {LEAST_COSINE}; use float32, or openvino with bfloat16."
+    )
+
+
+def quantize_graph(graph: Path, target: Path, config: dict[str, Any], *, float_outputs: bool) -> None:
+    """The int8 file of a graph: attention and its neighbours fused, weights int8 per channel.
+
+    Args:
+        graph: the float32 file.
+        target: the file to write.
+        config: the transformer's config.json.
+        float_outputs: whether the second layer of each feed-forward block stays float32.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers import optimizer
+
+    fused = optimizer.optimize_model(
+        str(graph),
+        model_type="bert",
+        num_heads=int(config.get("num_attention_heads", config.get("n_heads", 0))),
+        hidden_size=int(config.get("hidden_size", config.get("dim", 0))),
+        opt_level=0,
+    )
+    between = target.with_suffix(".fused")
+    fused.save_model_to_file(str(between), use_external_data_format=_is_large(graph))
+    kept = [
+        node.name
+        for node in fused.model.graph.node
+        if float_outputs and node.op_type == "MatMul" and node.input[0] in _activated(fused.model.graph)
+    ]
+    logging.disable(logging.WARNING)  # it asks for a pre-processing that fused graphs do not take
+    quantize_dynamic(
+        str(between),
+        str(target),
+        weight_type=QuantType.QUInt8 if "quint8" in target.name else QuantType.QInt8,
+        per_channel=True,
+        nodes_to_exclude=kept,
+        use_external_data_format=_is_large(graph),
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
+    logging.disable(logging.NOTSET)
+    for left in between.parent.glob(f"{between.name}*"):
+        left.unlink()
+
+
+def _activated(graph: Any) -> set[str]:
+    """What the activations of the feed-forward blocks give."""
+    kinds = {"Gelu", "FastGelu", "BiasGelu", "Relu", "Erf", "Tanh"}
+    return {name for node in graph.node if node.op_type in kinds for name in node.output}
+
+
+def _is_large(graph: Path) -> bool:
+    """Whether a graph's weights pass what one file of the format holds, 2 GB."""
+    return sum(file.stat().st_size for file in graph.parent.glob(f"{graph.stem}*")) > 1_900_000_000

@@ -1,0 +1,222 @@
+"""From a name to an encoder: which engine runs it, and what that engine needs fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from interlingua.encoders.base import TextEncoder, truncated_dim
+from interlingua.encoders.catalog import CatalogEntry, find_in_catalog, hub_name
+from interlingua.encoders.hub import model_folder
+from interlingua.encoders.model_folder import MODULES, STATIC, Prompts, read_model_folder, read_modules
+from interlingua.encoders.onnx_files import find_onnx, onnx_files
+from interlingua.encoders.static import StaticEncoder
+from interlingua.errors import InputError, ModelError
+
+ENGINES = ("static", "onnx", "openvino", "torch", "endpoint")
+LAYER_FILES = ("*_Dense/*",)
+STATIC_FILES = ("model.safetensors", "0_StaticEmbedding/*")
+TORCH_FILES = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "[0-9]*/*", "*.py")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be said beside a model's name; None leaves the engine's own default."""
+
+    revision: str | None = None
+    dtype: str | None = None
+    truncate_dim: int | None = None
+    threads: int | None = None
+    batch_tokens: int | None = None
+    device: str | None = None
+    trust_remote_code: bool | None = None
+
+
+TAKES = {
+    "static": {"revision", "truncate_dim"},
+    "onnx": {"revision", "dtype", "truncate_dim", "threads", "batch_tokens"},
+    "openvino": {"revision", "dtype", "truncate_dim", "threads", "batch_tokens"},
+    "torch": set(Options.__dataclass_fields__),
+    "endpoint": {"truncate_dim"},
+}
+
+
+def open_encoder(name_or_path: str | Path, engine: str | None, options: Options) -> TextEncoder:
+    """Open a model with an engine; without one, the model itself says which.
+
+    An address (http://...) is an endpoint, a static model is static, anything else runs as ONNX.
+
+    Raises:
+        InputError: an unknown engine, or an option that it does not take.
+        ModelError: no such model, or nothing in it that the engine runs.
+        MissingExtra: the engine is not installed.
+    """
+    if engine is not None and engine not in ENGINES:
+        raise InputError(f"engine is {engine!r}; it is one of {', '.join(ENGINES)}.")
+    name = str(name_or_path)
+    if engine == "endpoint" or (engine is None and name.startswith(("http://", "https://"))):
+        _check_options("endpoint", options)
+        return _open_endpoint(name, options)
+    entry, source = _resolve(name_or_path)
+    engine = engine or _engine_of(source, entry, options)
+    _check_options(engine, options)
+    return OPENERS[engine](source, entry, options)
+
+
+def _check_options(engine: str, options: Options) -> None:
+    given = {name for name in options.__dataclass_fields__ if getattr(options, name) not in (None, False)}
+    if extra := sorted(given - TAKES[engine]):
+        raise InputError(
+            f"The engine {engine!r} does not take {', '.join(extra)}; "
+            f"it takes {', '.join(sorted(TAKES[engine]))}."
+        )
+
+
+def _resolve(name_or_path: str | Path) -> tuple[CatalogEntry | None, str | Path]:
+    """The model's catalogue entry, if it has one, and the folder or full hub name to look for."""
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return None, path
+    name = str(name_or_path)
+    if isinstance(name_or_path, Path) or path.exists() or name.startswith((".", "/", "~")):
+        raise ModelError(f"{name!r} is no model folder; give a folder, or a model's name.")
+    return find_in_catalog(name), hub_name(name)
+
+
+def _engine_of(source: str | Path, entry: CatalogEntry | None, options: Options) -> str:
+    if entry is not None:
+        return "static" if entry.kind == "static" else "onnx"
+    if isinstance(source, Path) and not (source / MODULES).is_file():
+        return "static"
+    folder, _ = _folder(source, entry, options, (), lambda inside: (inside / MODULES).is_file())
+    kinds = [kind for kind, _ in read_modules(folder)]
+    return "static" if kinds and kinds[0] == STATIC else "onnx"
+
+
+def _folder(
+    source: str | Path,
+    entry: CatalogEntry | None,
+    options: Options,
+    files: tuple[str, ...],
+    complete: Callable[[Path], bool],
+) -> tuple[Path, str]:
+    return model_folder(
+        source,
+        revision=options.revision,
+        known_revision=entry.revision if entry else None,
+        files=files,
+        complete=complete,
+    )
+
+
+def _name(source: str | Path) -> str:
+    return source.resolve().name if isinstance(source, Path) else source
+
+
+def _open_static(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
+    folder, revision = _folder(
+        source, entry, options, STATIC_FILES, lambda inside: any(inside.glob("**/model.safetensors"))
+    )
+    encoder = StaticEncoder.from_folder(folder, name=_name(source), revision=revision)
+    encoder.dim = truncated_dim(encoder.native_dim, options.truncate_dim)
+    return encoder
+
+
+def _open_onnx(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
+    from interlingua.encoders.onnx import OnnxEncoder
+    from interlingua.errors import require
+
+    require("onnxruntime", extra="onnx")
+    return _open_graph(OnnxEncoder, source, entry, options, options.dtype or "float32", {})
+
+
+def _open_openvino(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
+    from interlingua.encoders.openvino import OpenVinoEncoder
+    from interlingua.errors import require
+
+    require("openvino", extra="openvino")
+    return _open_graph(
+        OpenVinoEncoder, source, entry, options, "float32", {"dtype": options.dtype or "float32"}
+    )
+
+
+def _open_graph(
+    kind: Callable[..., TextEncoder],
+    source: str | Path,
+    entry: CatalogEntry | None,
+    options: Options,
+    file_dtype: str,
+    more: dict[str, str],
+) -> TextEncoder:
+    names = onnx_files(file_dtype)
+    files = (*names, *(f"{name}_data" for name in names), *LAYER_FILES)
+    path, revision = _folder(
+        source, entry, options, files, lambda inside: any((inside / name).is_file() for name in names)
+    )
+    folder = read_model_folder(path)
+    if entry is not None and folder.prompts == Prompts():
+        folder = replace(folder, prompts=catalog_prompts(entry))
+    given = {"batch_tokens": options.batch_tokens, "threads": options.threads, **more}
+    return kind(
+        folder,
+        find_onnx(path, file_dtype),
+        name=_name(source),
+        revision=revision,
+        truncate_dim=options.truncate_dim,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+
+
+def _open_torch(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
+    from interlingua.encoders.sentence_transformers import SentenceTransformersEncoder
+
+    path, revision = _folder(
+        source,
+        entry,
+        options,
+        TORCH_FILES,
+        lambda inside: any([*inside.glob("**/*.safetensors"), *inside.glob("**/pytorch_model*.bin")]),
+    )
+    given = {name: getattr(options, name) for name in TAKES["torch"] - {"revision"}}
+    encoder = SentenceTransformersEncoder(
+        path,
+        name=_name(source),
+        revision=revision,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+    if entry is not None and not (encoder.query_prompt or encoder.document_prompt):
+        prompts = catalog_prompts(entry)
+        encoder.prompt, encoder.query_prompt, encoder.document_prompt = (
+            prompts.any,
+            prompts.query,
+            prompts.document,
+        )
+    return encoder
+
+
+def _open_endpoint(address: str, options: Options) -> TextEncoder:
+    from interlingua.encoders.endpoint import EndpointEncoder
+
+    url, _, model = address.partition("#")
+    if not url.startswith(("http://", "https://")) or not model:
+        raise InputError(
+            f"{address!r} does not say which model; give address#model, such as "
+            "'http://localhost:8080/v1#intfloat/multilingual-e5-small'."
+        )
+    entry = find_in_catalog(model)
+    prompts = catalog_prompts(entry) if entry else None
+    return EndpointEncoder(url, model, prompts=prompts, truncate_dim=options.truncate_dim)
+
+
+def catalog_prompts(entry: CatalogEntry) -> Prompts:
+    """The prompts that a published model was trained with."""
+    return Prompts(entry.prompt, entry.query_prompt, entry.document_prompt)
+
+
+OPENERS: dict[str, Callable[[str | Path, CatalogEntry | None, Options], TextEncoder]] = {
+    "static": _open_static,
+    "onnx": _open_onnx,
+    "openvino": _open_openvino,
+    "torch": _open_torch,
+}

@@ -1,0 +1,132 @@
+"""A long run, rows to a file of vectors: streamed, equal texts encoded once, taken up again after a stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from interlingua.encoders.base import BLOCK_ROWS, TextEncoder
+from interlingua.encoders.cache import VectorCache
+from interlingua.encoders.pipeline import NOTHING, add_reports, encode_block
+from interlingua.encoders.unfinished import Problem, UnfinishedRun, unfinished
+from interlingua.errors import EngineError, InputError, OutputError
+from interlingua.files import Row
+from interlingua.storage import Stored, compress, stored_type
+from interlingua.types import Encoder, EncodeReport
+
+FORMAT = 1
+
+
+def encode_to_file(
+    encoder: Encoder,
+    rows: Iterable[Row],
+    output: Path,
+    *,
+    kind: str = "document",
+    storage: str = "float32",
+    on_error: str = "raise",
+    cache: VectorCache | None = None,
+    on_rows: Callable[[int], None] = lambda done: None,
+) -> tuple[EncodeReport, list[Problem]]:
+    """Encode the first text of each row into `output`, row i of the file for row i of the input.
+
+    The file appears when it is whole. Until then the run lives in the folder `output`.unfinished; the same
+    call goes on there after any stop, kill -9 included, and encodes nothing twice.
+
+    Args:
+        encoder: any engine.
+        rows: what `read_rows` gives, in memory a block at a time.
+        output: a .npy file of vectors, or a .parquet file with the columns line, text and vector.
+        kind: what the texts are, which decides the prompt: "text", "query" or "document".
+        storage: one of STORAGES.
+        on_error: what a row that fails does: "raise" or "skip". Rows that could not be read never stop a run.
+        cache: vectors kept on disk from other runs.
+        on_rows: called after each block with the rows done.
+
+    Returns:
+        The report of the whole run, and every row that could not be read or encoded.
+
+    Raises:
+        InputError: no rows, an unknown ending, kind or storage, or an unfinished run of something else.
+        OutputError: the disk takes no more; what was written stays.
+        EngineError, EngineDown: as `encode_block`.
+    """
+    if output.suffix not in (".npy", ".parquet"):
+        raise InputError(f"{output} must end in .npy or .parquet.")
+    dtype, columns = stored_type(storage, encoder.dim)
+    block_rows = encoder.block_rows if isinstance(encoder, TextEncoder) else BLOCK_ROWS
+    identity = {
+        "format": FORMAT,
+        "model": encoder.name,
+        "fingerprint": encoder.fingerprint,
+        "kind": kind,
+        "storage": storage,
+        "block_rows": block_rows,
+    }
+    began = time.perf_counter()
+    try:
+        run = UnfinishedRun(output, identity, dtype, columns)
+        with run:
+            for block in _blocks(rows, block_rows):
+                if not run.pass_over(block):
+                    run.add(block, *_encode_new(encoder, block, run, kind, storage, on_error, cache))
+                on_rows(run.done)
+            run.finish(storage, encoder.dim)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"Cannot write {output}: {error.strerror or error}; what is done stays in {unfinished(output)}."
+        ) from error
+    report = replace(run.report, seconds=run.seconds_before + time.perf_counter() - began)
+    return report, run.problems
+
+
+def _blocks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    stream = iter(rows)
+    while block := list(islice(stream, size)):
+        yield block
+
+
+def _encode_new(
+    encoder: Encoder,
+    block: list[Row],
+    run: UnfinishedRun,
+    kind: str,
+    storage: str,
+    on_error: str,
+    cache: VectorCache | None,
+) -> tuple[Stored, EncodeReport, list[Problem]]:
+    """The stored rows of a block: those met before are copied, the others encoded."""
+    texts = [row.texts[0] for row in block]
+    seen = [run.seen.get(text, -1) for text in texts]
+    new = [i for i, row in enumerate(seen) if row < 0]
+    done = encode_block(encoder, [texts[i] for i in new], kind=kind, on_error="skip", cache=cache)
+    problems = [(run.done + i, row.line, row.problem) for i, row in enumerate(block) if row.problem]
+    for at, reason in done.failures.items():
+        row = block[new[at]]
+        if on_error == "raise":
+            raise EngineError(
+                f"Line {row.line} cannot be encoded: {reason} Skip such rows with --errors skip "
+                "(on_error='skip'); the rows before it are kept, and the same run goes on from there."
+            )
+        problems.append((run.done + new[at], row.line, reason))
+    stored = np.empty((len(block), run.columns), run.dtype)
+    stored[new] = compress(done.vectors, storage)
+    copied = [i for i, row in enumerate(seen) if row >= 0]
+    stored[copied] = run.take([seen[i] for i in copied])
+    unread = sum(bool(row.problem) for row in block)
+    counted = replace(
+        NOTHING,
+        rows=len(copied),
+        encoded=len(copied),
+        deduplicated=len(copied),
+        failed=unread,
+        empty=-unread,
+    )
+    return stored, add_reports(done.report, counted), sorted(problems)

@@ -1,0 +1,241 @@
+"""A run that is not yet whole: its folder, what is in it, and how it is taken up again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from interlingua.encoders.pipeline import NOTHING, add_reports
+from interlingua.errors import InputError, require
+from interlingua.files import Row
+from interlingua.storage import Stored
+from interlingua.types import EncodeReport
+from interlingua.writing import replace_file
+
+SAVE_SECONDS = 5.0
+REMEMBERED_TEXTS = 2_000_000
+REMEMBERED_CHARACTERS = 200_000_000
+HEADER_BYTES = 128
+ROWS_AT_ONCE = 8192
+Problem = tuple[int, int, str]
+"""Row number from 0, line from 1, and why it could not be read or encoded."""
+
+
+def unfinished(output: Path) -> Path:
+    """The folder where the run that writes `output` lives until it is whole."""
+    return output.with_name(f"{output.name}.unfinished")
+
+
+class UnfinishedRun:
+    """Vectors on disk as they come, with the state that a later call needs to go on.
+
+    Attributes:
+        done: rows passed over or added so far.
+        report, problems: of the rows added, in this call and those before.
+        seconds_before: what earlier calls took.
+        seen: row numbers of texts that were encoded, for equal ones to be copied from.
+    """
+
+    def __init__(self, output: Path, identity: dict[str, Any], dtype: np.dtype[Any], columns: int) -> None:
+        """Begin in a new folder, or go on in the one that is there.
+
+        Raises:
+            InputError: the folder there holds a run with another model or other settings.
+        """
+        self.output, self.dtype, self.columns = output, dtype, columns
+        self.folder = unfinished(output)
+        self.folder.mkdir(exist_ok=True)
+        self.seen: dict[str, int] = {}
+        self._characters = 0
+        self._identity = identity
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._width = dtype.itemsize * columns
+        state = self._read_state()
+        self.done, self._before = 0, int(state.get("rows", 0))
+        self._expected = str(state.get("digest", ""))
+        self.report = EncodeReport(**state["report"]) if state else NOTHING
+        self.seconds_before = self.report.seconds
+        self.problems: list[Problem] = [(int(a), int(b), str(c)) for a, b, c in state.get("problems", [])]
+        self._failed = {row for row, _, _ in self.problems}
+        self._vectors = self._open("vectors.npy", HEADER_BYTES + self._before * self._width)
+        self._texts = self._open("texts.jsonl", int(state.get("text_bytes", 0)))
+        self._began = self._saved = time.monotonic()
+
+    def __enter__(self) -> UnfinishedRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.folder.exists():
+            if not self._vectors.closed and self.done >= self._before:
+                self._save()
+            if self.done == 0 and self._before == 0:
+                shutil.rmtree(self.folder)
+        self._vectors.close()
+        self._texts.close()
+
+    def pass_over(self, block: Sequence[Row]) -> bool:
+        """Whether an earlier call did this block already; then it is only remembered.
+
+        Raises:
+            InputError: the input is not the one that the run was begun with.
+        """
+        texts = [row.texts[0] for row in block]
+        self._digest.update("\0".join([*texts, ""]).encode("utf-8", "surrogatepass"))
+        if self.done >= self._before:
+            return False
+        self._remember(texts)
+        self.done += len(block)
+        if self.done >= self._before and self._digest.hexdigest() != self._expected:
+            raise InputError(
+                f"The input is not the one that {self.folder} was begun with; give that one, or delete the "
+                "folder to begin anew."
+            )
+        return True
+
+    def add(
+        self, block: Sequence[Row], stored: Stored, report: EncodeReport, problems: list[Problem]
+    ) -> None:
+        """Write the vectors of the next block; every few seconds the state is made safe."""
+        self._vectors.write(np.ascontiguousarray(stored, self.dtype).tobytes())
+        if self.output.suffix == ".parquet":
+            lines = (json.dumps([row.line, row.texts[0]]) + "\n" for row in block)
+            self._texts.write("".join(lines).encode())
+        self.problems += problems
+        self._failed.update(row for row, _, _ in problems)
+        self._remember([row.texts[0] for row in block])
+        self.done += len(block)
+        self.report = add_reports(self.report, report)
+        if time.monotonic() - self._saved > SAVE_SECONDS:
+            self._save()
+
+    def take(self, rows: Sequence[int]) -> Stored:
+        """Stored rows that were written before, by their numbers."""
+        if not rows:
+            return np.empty((0, self.columns), self.dtype)
+        self._vectors.flush()
+        return np.asarray(self._mapped(max(rows) + 1)[list(rows)])
+
+    def finish(self, storage: str, dim: int) -> None:
+        """The output appears under its name, and the folder goes.
+
+        Raises:
+            InputError: there were no rows, or fewer than an earlier call had done.
+        """
+        if self.done < self._before:
+            raise InputError(
+                f"The input has {self.done:,} rows, and {self.folder} was begun with one of more; give that "
+                "one, or delete the folder to begin anew."
+            )
+        if not self.done:
+            raise InputError("The input has no rows; there is nothing to do.")
+        self._save()
+        if self.output.suffix == ".parquet":
+            with replace_file(self.output) as new:
+                self._write_parquet(new, storage, dim)
+        else:
+            self._write_header(self.done)
+            os.fsync(self._vectors.fileno())
+            (self.folder / "vectors.npy").replace(self.output)
+        self._vectors.close()
+        shutil.rmtree(self.folder)
+
+    def _remember(self, texts: Sequence[str]) -> None:
+        for row, text in enumerate(texts, self.done):
+            if text and row not in self._failed and text not in self.seen and not text.isspace():
+                self.seen[text] = row
+                self._characters += len(text)
+        if len(self.seen) > REMEMBERED_TEXTS or self._characters > REMEMBERED_CHARACTERS:
+            self.seen.clear()
+            self._characters = 0
+
+    def _mapped(self, rows: int) -> Stored:
+        return np.memmap(
+            self.folder / "vectors.npy", self.dtype, "r", HEADER_BYTES, shape=(rows, self.columns)
+        )
+
+    def _open(self, name: str, size: int) -> Any:
+        """A file of the run, cut back to what the state vouches for."""
+        path = self.folder / name
+        stream = path.open("r+b" if path.exists() else "w+b")
+        stream.truncate(size)
+        stream.seek(0, os.SEEK_END)
+        return stream
+
+    def _read_state(self) -> dict[str, Any]:
+        path = self.folder / "state.json"
+        if not path.exists():
+            return {}
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        begun = state["identity"]
+        if begun != self._identity:
+            wished = self._identity
+            other = [f"{key} {begun.get(key)!r}" for key in wished if begun.get(key) != wished[key]]
+            raise InputError(
+                f"{self.folder} holds an unfinished run with {', '.join(other)}; finish that one with "
+                "the same settings, or delete the folder to begin anew."
+            )
+        return state
+
+    def _save(self) -> None:
+        for stream in (self._vectors, self._texts):
+            stream.flush()
+            os.fsync(stream.fileno())
+        state = {
+            "identity": self._identity,
+            "rows": self.done,
+            "digest": self._digest.hexdigest(),
+            "text_bytes": self._texts.tell(),
+            "report": {**asdict(self.report), "seconds": self._seconds()},
+            "problems": self.problems,
+        }
+        with replace_file(self.folder / "state.json") as new:
+            new.write_text(json.dumps(state), encoding="utf-8")
+        self._saved = time.monotonic()
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self._began
+
+    def _write_header(self, rows: int) -> None:
+        self._vectors.seek(0)
+        shape = {"descr": self.dtype.str, "fortran_order": False, "shape": (rows, self.columns)}
+        np.lib.format.write_array_header_1_0(self._vectors, shape)
+        if self._vectors.tell() != HEADER_BYTES:
+            raise AssertionError(f"the header of a .npy file took {self._vectors.tell()} bytes")
+        self._vectors.flush()
+
+    def _write_parquet(self, path: Path, storage: str, dim: int) -> None:
+        pyarrow = require("pyarrow", extra="parquet")
+        parquet = require("pyarrow.parquet", extra="parquet")
+        vectors = self._mapped(self.done)
+        kind = pyarrow.from_numpy_dtype(self.dtype)
+        schema = pyarrow.schema(
+            [
+                ("line", pyarrow.int64()),
+                ("text", pyarrow.string()),
+                ("vector", pyarrow.list_(kind, self.columns)),
+            ],
+            metadata={"model": str(self._identity["model"]), "storage": storage, "dim": str(dim)},
+        )
+        with parquet.ParquetWriter(path, schema) as writer, (self.folder / "texts.jsonl").open() as lines:
+            for begin in range(0, self.done, ROWS_AT_ONCE):
+                part = vectors[begin : begin + ROWS_AT_ONCE]
+                rows = [json.loads(next(lines)) for _ in range(len(part))]
+                flat = pyarrow.array(np.ascontiguousarray(part).reshape(-1))
+                columns = [
+                    pyarrow.array([line for line, _ in rows], pyarrow.int64()),
+                    pyarrow.array([text.encode("utf-8", "replace").decode() for _, text in rows]),
+                    pyarrow.FixedSizeListArray.from_arrays(flat, self.columns),
+                ]
+                writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
