@@ -12,16 +12,18 @@ AXES = {"cat": 0, "gato": 0, "dog": 1, "perro": 1}
 class ToyEncoder(TextEncoder):
     name = "toy"
     revision = "1"
-    dim = 2
-    fingerprint = "toy"
+    native_dim = dim = 2
 
-    def _encode(self, texts):
+    def _weights_fingerprint(self):
+        return "toy"
+
+    def _encode(self, texts, prompt):
         vectors = np.zeros((len(texts), 2), np.float32)
         for i, text in enumerate(texts):
             for word in text.split():
                 if word in AXES:
                     vectors[i, AXES[word]] += 1
-        return vectors, 0
+        return vectors, np.zeros(len(texts), np.int64)
 
 
 TOY = ToyEncoder()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from interlingua.encoders.static import StaticEncoder
+from interlingua.text import check_texts
 from interlingua.types import Encoder
+
+log = logging.getLogger("interlingua")
 
 EMBEDDED = "interlingua-embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -23,6 +28,7 @@ def load_encoder(
     batch_tokens: int | None = None,
     device: str | None = None,
     trust_remote_code: bool = False,
+    languages: Sequence[str] = (),
 ) -> Encoder:
     """Open a model.
 
@@ -41,6 +47,8 @@ def load_encoder(
             1,024 with openvino, 8,192 with torch.
         device: with torch: "cpu" (default), "cuda", "mps".
         trust_remote_code: with torch: let code in the model's folder run.
+        languages: codes of the languages that will be encoded; a warning names those that the catalogue
+            does not have among the model's.
 
     Raises:
         InputError: an unknown engine, or an option that it does not take.
@@ -50,6 +58,8 @@ def load_encoder(
     """
     from interlingua.encoders.loading import Options, open_encoder
 
+    if languages:
+        _warn_of_languages(str(name_or_path or EMBEDDED), check_texts(languages, "languages"))
     options = Options(revision, dtype, truncate_dim, threads, batch_tokens, device, trust_remote_code or None)
     if name_or_path is None or name_or_path == EMBEDDED:
         if engine in (None, "static") and options == Options():
@@ -58,6 +68,19 @@ def load_encoder(
         encoder.name, encoder.revision = EMBEDDED, "1"
         return encoder
     return open_encoder(name_or_path, engine, options)
+
+
+def _warn_of_languages(name: str, languages: list[str]) -> None:
+    from interlingua.encoders.catalog import find_in_catalog
+
+    entry = find_in_catalog(name)
+    missing = [language for language in languages if entry is not None and not entry.covers(language)]
+    if missing:
+        log.warning(
+            "%s was not trained on %s; `interlingua models --language CODE` lists models that were.",
+            name,
+            ", ".join(missing),
+        )
 
 
 @cache

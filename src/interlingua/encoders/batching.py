@@ -16,7 +16,14 @@ from interlingua.vectors import Vectors
 
 log = logging.getLogger("interlingua")
 GROW_AFTER = 32
-MEMORY_WORDS = ("out of memory", "bad_alloc", "failed to allocate", "can't allocate memory", "bad allocation")
+MEMORY_WORDS = (
+    "out of memory",
+    "bad_alloc",
+    "failed to allocate",
+    "can't allocate memory",
+    "bad allocation",
+    "could not create a primitive",
+)
 
 
 @dataclass

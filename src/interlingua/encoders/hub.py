@@ -45,7 +45,8 @@ def model_folder(
         cached = _cached(name, wanted)
         if cached is not None and complete(cached):
             return cached, cached.name
-    fetched = _fetch(name, revision or known_revision, [*CONFIG_FILES, *files])
+    which = f"{name!r} at revision {revision!r}" if revision else repr(name)
+    fetched = _fetch(name, revision or known_revision, which, [*CONFIG_FILES, *files])
     return fetched, fetched.name
 
 
@@ -65,7 +66,7 @@ def _cached(name: str, revision: str | None) -> Path | None:
         raise ModelError(f"{name!r} is neither a folder nor a hub name such as 'org/model'.") from error
 
 
-def _fetch(name: str, revision: str | None, files: list[str]) -> Path:
+def _fetch(name: str, revision: str | None, which: str, files: list[str]) -> Path:
     from huggingface_hub import is_offline_mode, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -75,7 +76,6 @@ def _fetch(name: str, revision: str | None, files: list[str]) -> Path:
         RevisionNotFoundError,
     )
 
-    which = f"{name!r}" if revision is None else f"{name!r} at revision {revision!r}"
     if is_offline_mode():
         raise ModelError(
             f"{which} is not whole in the hub's cache, and HF_HUB_OFFLINE forbids the network; unset it, or "

@@ -58,7 +58,7 @@ class UnfinishedRun:
         self.seen: dict[str, int] = {}
         self._characters = 0
         self._identity = identity
-        self._digest = hashlib.blake2b(digest_size=16)
+        self._digest = self._next_digest = hashlib.blake2b(digest_size=16)
         self._width = dtype.itemsize * columns
         state = self._read_state()
         self.done, self._before = 0, int(state.get("rows", 0))
@@ -68,7 +68,8 @@ class UnfinishedRun:
         self.problems: list[Problem] = [(int(a), int(b), str(c)) for a, b, c in state.get("problems", [])]
         self._failed = {row for row, _, _ in self.problems}
         self._vectors = self._open("vectors.npy", HEADER_BYTES + self._before * self._width)
-        self._texts = self._open("texts.jsonl", int(state.get("text_bytes", 0)))
+        self._text_bytes = int(state.get("text_bytes", 0))
+        self._texts = self._open("texts.jsonl", self._text_bytes)
         self._began = self._saved = time.monotonic()
 
     def __enter__(self) -> UnfinishedRun:
@@ -92,16 +93,19 @@ class UnfinishedRun:
             InputError: the input is not the one that the run was begun with.
         """
         texts = [row.texts[0] for row in block]
-        self._digest.update("\0".join([*texts, ""]).encode("utf-8", "surrogatepass"))
+        self._next_digest = self._digest.copy()
+        self._next_digest.update("\0".join([*texts, ""]).encode("utf-8", "surrogatepass"))
         if self.done >= self._before:
             return False
-        self._remember(texts)
-        self.done += len(block)
-        if self.done >= self._before and self._digest.hexdigest() != self._expected:
+        last = self.done + len(block) >= self._before
+        if last and self._next_digest.hexdigest() != self._expected:
             raise InputError(
                 f"The input is not the one that {self.folder} was begun with; give that one, or delete the "
                 "folder to begin anew."
             )
+        self._digest = self._next_digest
+        self._remember(texts)
+        self.done += len(block)
         return True
 
     def add(
@@ -112,11 +116,16 @@ class UnfinishedRun:
         if self.output.suffix == ".parquet":
             lines = (json.dumps([row.line, row.texts[0]]) + "\n" for row in block)
             self._texts.write("".join(lines).encode())
-        self.problems += problems
         self._failed.update(row for row, _, _ in problems)
         self._remember([row.texts[0] for row in block])
-        self.done += len(block)
-        self.report = add_reports(self.report, report)
+        # In one step, so that a stop by a signal finds either the old state or the new one.
+        self.done, self.report, self.problems, self._digest, self._text_bytes = (
+            self.done + len(block),
+            add_reports(self.report, report),
+            self.problems + problems,
+            self._next_digest,
+            self._texts.tell(),
+        )
         if time.monotonic() - self._saved > SAVE_SECONDS:
             self._save()
 
@@ -196,7 +205,7 @@ class UnfinishedRun:
             "identity": self._identity,
             "rows": self.done,
             "digest": self._digest.hexdigest(),
-            "text_bytes": self._texts.tell(),
+            "text_bytes": self._text_bytes,
             "report": {**asdict(self.report), "seconds": self._seconds()},
             "problems": self.problems,
         }
