@@ -45,11 +45,6 @@ def playground(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("code", PYTHON)
-def test_a_python_block_of_the_readme_runs(code, playground):
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=playground, capture_output=True, timeout=300)
-
-
 def test_the_commands_of_the_readme_run_in_order(playground):
     for line in CONSOLE:
         arguments = shlex.split(line)[1:]
@@ -62,6 +57,12 @@ def test_the_commands_of_the_readme_run_in_order(playground):
             check=False,
         )
         assert run.returncode == 0, (line, run.stderr)
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_a_python_block_of_the_readme_runs(code, playground):
+    """Blocks stand in the order of the README, after its commands."""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=playground, capture_output=True, timeout=300)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

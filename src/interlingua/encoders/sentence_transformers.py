@@ -17,6 +17,7 @@ from interlingua.errors import InputError, ModelError, require
 from interlingua.vectors import Vectors
 
 BATCH_TOKENS = 8192
+LIMITLESS = 10**9
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -73,7 +74,7 @@ class SentenceTransformersEncoder(TextEncoder):
     def max_tokens(self) -> int | None:
         """Where a text is cut, special tokens included; None where there is no limit."""
         longest = self._model.max_seq_length
-        return None if longest is None else int(longest)
+        return None if longest is None or longest > LIMITLESS else int(longest)
 
     @property
     def folder(self) -> Path:
