@@ -36,12 +36,12 @@ def seconds(call) -> float:  # type: ignore[no-untyped-def]
 
 def measure(name: str, encoder: TextEncoder, count: int, rounds: int, scratch: Path) -> None:
     words = mixed_texts(count * rounds, "en")
+    output = scratch / "out.npy"
     times: dict[str, list[float]] = {"bare": [], "encode": [], "to file": [], "doubled": []}
     for number in range(rounds):
         texts = [f"{text} {number}" for text in words[number * count : (number + 1) * count]]
         half = texts[: count // 2]
         encoder.encode(texts)  # a static model remembers words: then every way finds them known
-        output = scratch / "out.npy"
         ways = {
             "bare": lambda texts=texts: encoder._encode(texts, ""),
             "encode": lambda texts=texts: encoder.encode(texts),

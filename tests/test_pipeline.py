@@ -244,6 +244,8 @@ def test_another_input_or_other_settings_do_not_go_on_with_a_run(tmp_path):
 def test_no_rows_or_a_wrong_ending_leave_nothing(tmp_path):
     with pytest.raises(InputError, match="has no rows"):
         encode_to_file(Lengths(), [], tmp_path / "v.npy")
+    with pytest.raises(InputError, match="rows is one string"):
+        encode_to_file(Lengths(), "a text", tmp_path / "v.npy")
     with pytest.raises(InputError, match=r"must end in \.npy or \.parquet"):
         encode_to_file(Lengths(), rows_of(["a"]), tmp_path / "v.csv")
     assert list(tmp_path.iterdir()) == []
@@ -352,6 +354,27 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path):
 def test_a_users_own_encoder_runs_too(tmp_path):
     from toy import ToyEncoder
 
-    report, _ = encode_to_file(ToyEncoder(), rows_of(["cat", "gato", ""]), tmp_path / "v.npy")
+    report, _ = encode_to_file(ToyEncoder(), iter(["cat", "gato", ""]), str(tmp_path / "v.npy"))
     assert (report.encoded, report.empty) == (2, 1)
     np.testing.assert_array_equal(np.load(tmp_path / "v.npy")[:2], ToyEncoder().encode(["cat", "gato"]))
+
+
+class Foreign:
+    """An encoder that is none of ours: it has what the protocol asks for, no more."""
+
+    name, revision, dim, fingerprint = "foreign", "", 3, "f"
+
+    def encode(self, texts):
+        if "bomb" in texts:
+            raise ValueError("cannot")
+        return np.array([[len(t), 1, 0] if t else [0, 0, 0] for t in texts], np.float32)
+
+    encode_query = encode_documents = encode
+
+
+def test_an_encoder_that_only_follows_the_protocol_gets_the_same_care(tmp_path):
+    texts = ["a", "bomb", "", "a", "ccc"]
+    report, problems = encode_to_file(Foreign(), texts, tmp_path / "v.npy", on_error="skip")
+    assert (report.rows, report.encoded, report.empty, report.failed) == (5, 3, 1, 1)
+    assert [row for row, _, _ in problems] == [1]
+    assert np.linalg.norm(np.load(tmp_path / "v.npy"), axis=1).round(5).tolist() == [1, 0, 0, 1, 1]

@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from interlingua.encoders import load_encoder as load_encoder
+    from interlingua.encoders.output import encode_to_file as encode_to_file
     from interlingua.errors import InterlinguaError as InterlinguaError
     from interlingua.files import read_rows as read_rows
     from interlingua.languages import identify_languages as identify_languages
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PUBLIC = {
     "load_encoder": "encoders",
+    "encode_to_file": "encoders.output",
     "search": "tasks.search",
     "similarity": "tasks.similarity",
     "similarity_pairwise": "tasks.similarity",

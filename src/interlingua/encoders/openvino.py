@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class OpenVinoEncoder(TransformerEncoder):
         self._dtype = dtype
         self._model = _compile(graph, PRECISIONS[dtype], thread_count(threads))
         self._request = self._model.create_infer_request()
+        self._one_at_a_time = threading.Lock()
         self._wanted = [entry.any_name for entry in self._model.inputs]
         self._output = choose_output([entry.any_name for entry in self._model.outputs], graph)
         super().__init__(
@@ -55,8 +57,9 @@ class OpenVinoEncoder(TransformerEncoder):
         )
 
     def _run(self, inputs: Inputs) -> NDArray[np.float32]:
-        self._request.infer(graph_inputs(inputs, self._wanted), share_inputs=True)
-        return np.array(self._request.get_tensor(self._output).data, np.float32)
+        with self._one_at_a_time:
+            self._request.infer(graph_inputs(inputs, self._wanted), share_inputs=True)
+            return np.array(self._request.get_tensor(self._output).data, np.float32)
 
     def _weights_fingerprint(self) -> str:
         return f"{super()._weights_fingerprint()}/{self._dtype}"

@@ -24,8 +24,8 @@ FORMAT = 1
 
 def encode_to_file(
     encoder: Encoder,
-    rows: Iterable[Row],
-    output: Path,
+    rows: Iterable[str | Row],
+    output: str | Path,
     *,
     kind: str = "document",
     storage: str = "float32",
@@ -33,14 +33,14 @@ def encode_to_file(
     cache: VectorCache | None = None,
     on_rows: Callable[[int], None] = lambda done: None,
 ) -> tuple[EncodeReport, list[Problem]]:
-    """Encode the first text of each row into `output`, row i of the file for row i of the input.
+    """Encode texts into the file `output`, row i of the file for row i of the input.
 
     The file appears when it is whole. Until then the run lives in the folder `output`.unfinished; the same
     call goes on there after any stop, kill -9 included, and encodes nothing twice.
 
     Args:
         encoder: any engine.
-        rows: what `read_rows` gives, in memory a block at a time.
+        rows: texts, or what `read_rows` gives, whose first text is taken; in memory a block at a time.
         output: a .npy file of vectors, or a .parquet file with the columns line, text and vector.
         kind: what the texts are, which decides the prompt: "text", "query" or "document".
         storage: one of STORAGES.
@@ -52,10 +52,14 @@ def encode_to_file(
         The report of the whole run, and every row that could not be read or encoded.
 
     Raises:
-        InputError: no rows, an unknown ending, kind or storage, or an unfinished run of something else.
+        InputError: no rows, a bare string, an unknown ending, kind or storage, or an unfinished run of
+            something else.
         OutputError: the disk takes no more; what was written stays.
         EngineError, EngineDown: as `encode_block`.
     """
+    output = Path(output)
+    if isinstance(rows, str):
+        raise InputError("rows is one string; give an iterable of texts, such as a list.")
     if output.suffix not in (".npy", ".parquet"):
         raise InputError(f"{output} must end in .npy or .parquet.")
     dtype, columns = stored_type(storage, encoder.dim)
@@ -87,10 +91,14 @@ def encode_to_file(
     return report, run.problems
 
 
-def _blocks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    stream = iter(rows)
+def _blocks(rows: Iterable[str | Row], size: int) -> Iterator[list[Row]]:
+    stream = (_row(number, row) for number, row in enumerate(rows, 1))
     while block := list(islice(stream, size)):
         yield block
+
+
+def _row(number: int, row: str | Row) -> Row:
+    return Row(number, (row,), {}) if isinstance(row, str) else row
 
 
 def _encode_new(

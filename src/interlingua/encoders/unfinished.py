@@ -24,7 +24,7 @@ from interlingua.writing import replace_file
 
 SAVE_SECONDS = 5.0
 REMEMBERED_TEXTS = 2_000_000
-REMEMBERED_CHARACTERS = 200_000_000
+REMEMBERED_CHARACTERS = 100_000_000
 HEADER_BYTES = 128
 ROWS_AT_ONCE = 8192
 Problem = tuple[int, int, str]
