@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from interlingua.training.checkpoint import open_workplace
 from interlingua.training.contrastive import contrastive_gradient, false_negatives
 from interlingua.training.distillation import distillation_gradient, neighbour_gradient, teacher_neighbours
 from interlingua.training.model_card import model_card
+from interlingua.training.optimise import _weights
 from interlingua.training.pairs import draw_rows, file_probabilities, read_excluded, read_pairs
 from interlingua.training.recipe import Optimisation, Recipe, Sampling, Vocabulary, load_recipe, suited
 from interlingua.training.static import train_static, write_trained
@@ -46,7 +49,9 @@ SMALL = Recipe(
 )
 
 
-def test_the_loss_and_its_gradient_match_the_definition():
+@pytest.mark.parametrize("rows_at_once", [1, 4, 512])
+def test_the_loss_and_its_gradient_match_the_definition(rows_at_once, monkeypatch):
+    monkeypatch.setattr("interlingua.training.contrastive.ROWS_AT_ONCE", rows_at_once)
     rng = np.random.default_rng(3)
     anchors, positives = (unit_rows(rng.normal(size=(6, 4))) for _ in range(2))
     same = np.zeros((6, 6), bool)
@@ -136,6 +141,26 @@ def test_the_same_seed_repeats_the_table(pair_file, tmp_path):
     pairs = read_pairs([pair_file])
     first, second = (run(pairs, SMALL, tmp_path / name).table for name in ("one", "two"))
     assert np.array_equal(first, second)
+
+
+def test_dropout_leaves_pieces_out_of_sums_and_repeats_by_seed(pair_file, tmp_path):
+    pairs = read_pairs([pair_file])
+    recipe = replace(SMALL, optimisation=replace(SMALL.optimisation, pairs=2560, dropout=0.5))
+    first, again = (run(pairs, recipe, tmp_path / name) for name in "ab")
+    without = run(
+        pairs, replace(recipe, optimisation=replace(recipe.optimisation, dropout=0.0)), tmp_path / "c"
+    )
+    np.testing.assert_array_equal(first.table, again.table)
+    assert np.abs(first.table - without.table).max() > 0.01
+    assert first.loss > without.loss
+
+
+def test_the_teachers_weight_falls_to_its_final_share_as_the_rate_falls_to_none():
+    recipe = replace(SMALL, teacher=replace(SMALL.teacher, final_share=0.25))
+    steps = [_weights(recipe, step, 100) for step in (0, 10, 50, 99)]
+    assert [round(w.teacher, 3) for w in steps] == [1, 0.925, 0.625, 0.258]
+    assert [round(w.rate, 3) for w in steps] == [0.2, 0.9, 0.5, 0.01]
+    assert _weights(SMALL, 99, 100).teacher == 1
 
 
 def test_held_out_anchors_are_never_drawn(pair_file):
@@ -244,6 +269,7 @@ def test_excluded_sentences_are_left_out_whatever_their_case_and_punctuation(tmp
         ('dimension = "big"\n', "like its default"),
         ("seed = -1\n", "below 0"),
         ('[optimisation]\nmatmul = "int4"\n', "matmul"),
+        ("[optimisation]\ndropout = 1.0\n", "dropout is 1.0; it must be below 1"),
     ],
 )
 def test_a_recipe_that_says_something_unknown_is_refused(content, message, tmp_path):
