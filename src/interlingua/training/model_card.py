@@ -50,7 +50,7 @@ Symmetric in-batch contrastive loss over {trained.seen:,} draws from {trained.pa
 ({len(pairs.anchors):,} different texts on the first side); pairs that share a text on either side
 are no negatives of each other.
 {pairs.excluded:,} pairs were left out because a sentence of a test set (`--exclude`) stood on either side.
-Final loss {trained.loss:.3f}.{_teacher(recipe)}
+Final loss {trained.loss:.3f}.{_dropout(recipe)}{_teacher(recipe)}
 
 | held-out pairs | finds its translation, before | after |
 |---|---|---|
@@ -62,14 +62,22 @@ the model does on other text.
     return "\n".join(front) + "\n" + facts + _sources(pairs)
 
 
+def _dropout(recipe: Recipe) -> str:
+    share = recipe.optimisation.dropout
+    return (
+        f" Of the pieces of each text {share:.0%} were left out at random, others each time." if share else ""
+    )
+
+
 def _teacher(recipe: Recipe) -> str:
     wish = recipe.teacher
     if not wish.model:
         return ""
+    falling = f", both falling to {wish.final_share:.0%} at the end" if wish.final_share < 1 else ""
     return (
         f" Both sides were also drawn to the vectors that the teacher `{wish.model}` gives the first side: "
         f"by cosine distance with weight {wish.weight:g}, and by who is near whom with weight "
-        f"{wish.neighbour_weight:g}."
+        f"{wish.neighbour_weight:g}{falling}."
     )
 
 
