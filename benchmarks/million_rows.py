@@ -26,14 +26,15 @@ TICKETS = Path(__file__).parent.parent / "examples" / "tickets.jsonl"
 
 
 def write_rows(path: Path, count: int) -> None:
-    """Rows of 4 to 12 words from the example tickets, in 24 languages; about one in a hundred is a repeat."""
+    """4 to 12 words from the example tickets, in 24 languages; one row in a hundred repeats another."""
     words = " ".join(json.loads(line)["text"] for line in TICKETS.open(encoding="utf-8")).split()
     rng = np.random.default_rng(0)
-    with path.open("w", encoding="utf-8") as stream:
-        for i in range(count):
-            start = rng.integers(0, len(words) - 12)
-            number = i if rng.random() > 0.01 else i // 2
-            stream.write(f"{' '.join(words[start : start + rng.integers(4, 13)])} {number}\n")
+    rows: list[str] = []
+    for i in range(count):
+        start = rng.integers(0, len(words) - 12)
+        new = f"{' '.join(words[start : start + rng.integers(4, 13)])} {i}"
+        rows.append(rows[rng.integers(0, i)] if i and rng.random() < 0.01 else new)
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def command(source: Path, target: Path) -> list[str]:
@@ -66,11 +67,14 @@ def main() -> None:
         print(f"in one go: {seconds:.1f} s, {count / seconds:,.0f} rows/s, peak {megabytes:.0f} MB\n  {said}")
         process = subprocess.Popen(command(source, resumed), stderr=subprocess.DEVNULL)
         vectors = Path(f"{resumed}.unfinished") / "vectors.npy"
-        while not vectors.exists() or vectors.stat().st_size < whole.stat().st_size / 2:
+        state_file = vectors.parent / "state.json"
+        while not (state_file.exists() and vectors.stat().st_size > whole.stat().st_size / 2):
+            if process.poll() is not None:
+                raise SystemExit("The run ended before it could be killed at half; give more --rows.")
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        state = json.loads((vectors.parent / "state.json").read_text())
+        state = json.loads(state_file.read_text(encoding="utf-8"))
         seconds, megabytes, said = timed(command(source, resumed))
         print(f"killed with {state['rows']:,} rows safe; the rest took {seconds:.1f} s\n  {said}")
         if whole.read_bytes() != resumed.read_bytes():

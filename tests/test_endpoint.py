@@ -181,3 +181,18 @@ def test_a_missing_client_names_the_install(server, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "httpx", None)
     with pytest.raises(MissingExtra, match=r"pip install 'interlingua\[endpoint\]'"):
         load_encoder(f"{server.url}#m")
+
+
+def test_a_key_is_never_shown(server, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "secret\n")
+    EndpointEncoder(server.url, "m", key_variable="MY_KEY")
+    assert server.requests[-1][2]["Authorization"] == "Bearer secret"
+    monkeypatch.setenv("MY_KEY", "sécret")
+    with pytest.raises(InputError, match="The key in MY_KEY is not plain ASCII") as caught:
+        EndpointEncoder(server.url, "m", key_variable="MY_KEY")
+    assert "cret" not in str(caught.value)
+
+
+def test_an_address_without_protocol_is_no_address():
+    with pytest.raises(InputError, match="is no address of a server"):
+        EndpointEncoder("localhost:8080/v1", "m")

@@ -24,7 +24,7 @@ TEXTS = [
     "water bread tree",
     "parcel not late , the parcel is new and the house is big",
     "line one\nline two\ttabbed",
-    "  the small red tree ",
+    "  the  small red tree ",
     "xyzzy qwerty",
     "the big old red house is not small",
     "not new",
@@ -182,3 +182,16 @@ def test_bfloat16_on_openvino_is_near(exported):
     folder = exported("all-minilm")
     got = load_encoder(folder, engine="openvino", dtype="bfloat16").encode(TEXTS)
     assert (got * reference(folder, TEXTS)).sum(axis=1).min() > 0.99
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino", "torch"])
+def test_one_encoder_serves_many_threads(engine, exported):
+    from concurrent.futures import ThreadPoolExecutor
+
+    encoder = load_encoder(exported("paraphrase-multilingual-minilm"), engine=engine)
+    batches = [[f"{text} {i}" for text in TEXTS] for i in range(24)]
+    alone = [encoder.encode(batch) for batch in batches]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(encoder.encode, batches))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)

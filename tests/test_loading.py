@@ -39,7 +39,7 @@ def copied(model, tmp_path):
 
 @pytest.fixture
 def offline_cache(tmp_path, monkeypatch):
-    """A hub cache of its own, and no network, for this process."""
+    """A hub cache of its own, and no network, in this process."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -225,6 +225,7 @@ def test_an_int8_file_is_chosen_for_the_processor(tmp_path):
 def test_every_entry_of_the_catalogue_can_be_found_and_is_whole():
     assert {entry.name for entry in catalog()} >= {SHORT_NAME, "LaBSE", "bge-m3", "multilingual-e5-small"}
     for entry in catalog():
+        assert all(entry.covers(language) for language in entry.languages)
         assert find_in_catalog(entry.name.upper()) is entry
         assert hub_name(entry.name) == entry.hub
         assert entry.speed in ("static", "small", "base", "large")
@@ -256,3 +257,106 @@ def test_a_language_that_a_model_does_not_cover_is_warned_of(caplog):
     assert "interlingua-embedded was not trained on nah, chr" in caplog.text
     with pytest.raises(InputError, match="languages is one string"):
         load_encoder(languages="de")
+
+
+def test_a_default_prompt_does_not_stand_in_for_one_that_is_empty(copied):
+    prompts = {"query": "the ", "document": ""}
+    edit_json(copied / "config_sentence_transformers.json", prompts=prompts, default_prompt_name="query")
+    encoder = load_encoder(copied)
+    assert (encoder.prompt, encoder.query_prompt, encoder.document_prompt) == ("the ", "the ", "")
+
+
+def test_a_fingerprint_tells_prompts_apart(copied):
+    before = load_encoder(copied).fingerprint
+    edit_json(copied / "config_sentence_transformers.json", prompts={"query": "the "})
+    encoder = load_encoder(copied)
+    assert encoder.fingerprint.startswith(encoder.fingerprint_without_prompts)
+    assert before != encoder.fingerprint != encoder.fingerprint_without_prompts
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_columns_that_the_folder_says_to_keep_are_kept(engine, tmp_path):
+    source = sentence_transformer(tmp_path / "source")
+    export_model(load_encoder(source, engine="torch"), tmp_path / "new", TEXTS)
+    shutil.copytree(tmp_path / "new" / "onnx", source / "onnx")
+    edit_json(source / "config_sentence_transformers.json", truncate_dim=5)
+    encoder = load_encoder(source, engine=engine)
+    assert (encoder.dim, encoder.encode(TEXTS).shape) == (5, (10, 5))
+    assert load_encoder(source, engine=engine, truncate_dim=7).dim == 7
+
+
+def test_the_longest_input_is_read_where_older_versions_put_it(copied):
+    (copied / "sentence_bert_config.json").unlink()
+    edit_json(copied / "tokenizer_config.json", model_max_length=10**30)
+    assert load_encoder(copied).max_tokens == 66  # the positions
+    (copied / "sentence_xlm-roberta_config.json").write_text('{"max_seq_length": 9, "do_lower_case": true}')
+    assert load_encoder(copied).max_tokens == 9
+    (copied / "sentence_xlm-roberta_config.json").write_text('{"max_seq_length": "long"}')
+    with pytest.raises(ModelError, match="as its longest input; it must be a number"):
+        load_encoder(copied)
+    (copied / "sentence_xlm-roberta_config.json").unlink()
+    edit_json(copied / "config.json", max_position_embeddings=None)
+    encoder = load_encoder(copied)
+    assert encoder.max_tokens is None
+    assert encoder.encode_with_report(["cat " * 20])[1].cut == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("1_Pooling/config.json", "[1]", "holds no JSON object"),
+        ("config.json", "3", "holds no JSON object"),
+        ("tokenizer.json", None, "does not run on the tokens of its folder"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_told(file, content, message, copied, tmp_path):
+    if content is None:  # a tokenizer with ids that the model does not have
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(copied / file))
+        tokenizer.add_tokens(["a"] + [f"more{i}" for i in range(3)])
+        raw = json.loads(tokenizer.to_str())
+        raw["post_processor"]["special_tokens"]["<s>"]["ids"] = [99_999]
+        content = json.dumps(raw)
+    (copied / file).write_text(content)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_encoder(copied)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_layer_of_another_width_is_told(tmp_path):
+    source = sentence_transformer(tmp_path / "source", dense=6)
+    export_model(load_encoder(source, engine="torch"), tmp_path / "new", TEXTS)
+    other = sentence_transformer(tmp_path / "other", dim=16, dense=6)
+    shutil.copy(other / "2_Dense" / "model.safetensors", tmp_path / "new" / "2_Dense" / "model.safetensors")
+    with pytest.raises(ModelError, match="do not fit its transformer"):
+        load_encoder(tmp_path / "new")
+
+
+def test_weights_beside_the_graph_are_found_through_the_links_of_the_cache(model, tmp_path, offline_cache):
+    import onnx
+
+    snapshot = into_hub_cache(model, offline_cache, "someone/large")
+    graph = snapshot / "onnx" / "model.onnx"
+    loaded = onnx.load(graph)
+    onnx.save_model(loaded, graph, save_as_external_data=True, location="model.onnx_data", size_threshold=0)
+    blobs = snapshot.parent.parent / "blobs"
+    blobs.mkdir()
+    for file in [file for file in snapshot.rglob("*") if file.is_file()]:
+        blob = blobs / str(abs(hash(file)))
+        file.rename(blob)
+        file.symlink_to(blob)
+    expected = load_encoder(model).encode(TEXTS)
+    for engine in ("onnx", "openvino"):
+        np.testing.assert_allclose(
+            load_encoder("someone/large", engine=engine).encode(TEXTS), expected, atol=1e-5
+        )
+    before = load_encoder("someone/large").fingerprint
+    data = (snapshot / "onnx" / "model.onnx_data").resolve()
+    data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\x3f")
+    assert load_encoder("someone/large").fingerprint != before
+
+
+def test_models_that_publish_no_onnx_file_say_so_before_any_network(offline_cache):
+    with pytest.raises(ModelError, match=r"Qwen3-Embedding-0\.6B has no ONNX file on the hub; make one with"):
+        load_encoder("Qwen3-Embedding-0.6B")

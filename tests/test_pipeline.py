@@ -157,11 +157,11 @@ def test_rows_that_fail_are_set_apart_and_the_others_go_on():
     block = encode_block(Lengths(), texts, on_error="skip")
     assert set(block.failures) == {1, 3}
     assert "invalid token" in block.failures[1]
-    assert "NaN" in block.failures[3]
+    assert block.failures[3] == "The engine gives NaN or an infinite value."
     assert (block.report.rows, block.report.encoded, block.report.failed, block.report.empty) == (7, 4, 2, 1)
     whole = Lengths().encode([t for t in texts if t not in ("a bomb", "nan")])
     np.testing.assert_array_equal(block.vectors[[0, 2, 4, 5, 6]], whole)
-    with pytest.raises(EngineError, match="Row 1 of the block cannot be encoded: Non-zero"):
+    with pytest.raises(EngineError, match="Row 1 cannot be encoded: lengths fails on these texts: Non-zero"):
         encode_block(Lengths(), texts)
 
 
@@ -241,9 +241,63 @@ def test_another_input_or_other_settings_do_not_go_on_with_a_run(tmp_path):
     assert report.rows == 13
 
 
+def test_an_output_is_written_by_one_process_at_a_time(tmp_path):
+    def rows():
+        yield from rows_of(TEXTS[:4])
+        with pytest.raises(OutputError, match=r"Another process is writing .*v\.npy"):
+            encode_to_file(Lengths(), rows_of(TEXTS[:2]), tmp_path / "v.npy")
+        yield from rows_of(["last"])
+
+    report, _ = encode_to_file(Lengths(), rows(), tmp_path / "v.npy")
+    assert report.rows == 5
+
+
+def test_a_damaged_folder_is_told_and_the_output_stays(tmp_path):
+    output = tmp_path / "v.npy"
+    with pytest.raises(EngineError):
+        encode_to_file(Lengths(), rows_of(TEXTS), output)
+    folder = unfinished(output)
+    vectors = (folder / "vectors.npy").read_bytes()
+    (folder / "vectors.npy").unlink()
+    output.write_bytes(b"whole")
+    with pytest.raises(InputError, match=r"is damaged: vectors\.npy is shorter"):
+        encode_to_file(Lengths(), rows_of(TEXTS), output)
+    assert output.read_bytes() == b"whole"
+    (folder / "vectors.npy").write_bytes(vectors)
+    (folder / "state.json").write_text("{")
+    with pytest.raises(InputError, match=r"is damaged: state\.json cannot be read"):
+        encode_to_file(Lengths(), rows_of(TEXTS), output)
+
+
+def test_only_rows_that_got_a_vector_are_copied(tmp_path):
+    texts = ["\x07", "a", "b", "c", "\x07", "\x07"]
+    report, _ = encode_to_file(Lengths(), texts, tmp_path / "v.npy")
+    assert (report.encoded, report.empty, report.deduplicated) == (3, 3, 0)
+
+
+def test_other_prompts_are_another_run(tmp_path):
+    changed = Lengths()
+    changed.document_prompt = "passage: "
+    with pytest.raises(EngineError):
+        encode_to_file(Lengths(), TEXTS, tmp_path / "v.npy")
+    with pytest.raises(InputError, match="an unfinished run with fingerprint 'lengths', prompt ''"):
+        encode_to_file(changed, TEXTS, tmp_path / "v.npy", on_error="skip")
+
+
+def test_long_texts_make_short_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("interlingua.encoders.output.BLOCK_CHARACTERS", 100)
+    done = []
+    encode_to_file(Lengths(), ["x" * 60 + str(i) for i in range(6)], tmp_path / "v.npy", on_rows=done.append)
+    assert done == [2, 4, 6]
+
+
 def test_no_rows_or_a_wrong_ending_leave_nothing(tmp_path):
     with pytest.raises(InputError, match="has no rows"):
         encode_to_file(Lengths(), [], tmp_path / "v.npy")
+    with pytest.raises(InputError, match=r"rows\[1\] is of type NoneType"):
+        encode_to_file(Lengths(), ["a", None], tmp_path / "v.npy")
+    with pytest.raises(InputError, match="on_error is 'strict'"):
+        encode_to_file(Lengths(), ["a"], tmp_path / "v.npy", on_error="strict")
     with pytest.raises(InputError, match="rows is one string"):
         encode_to_file(Lengths(), "a text", tmp_path / "v.npy")
     with pytest.raises(InputError, match=r"must end in \.npy or \.parquet"):
@@ -330,7 +384,8 @@ def test_a_cache_saves_the_second_run_by_model_and_prompt(tmp_path):
     again, second = VectorCache(tmp_path / "cache.db"), Lengths()
     block = encode_block(second, ["new", *TEXTS[:10]], cache=again)
     assert second.seen == ["new"]
-    assert (block.report.cached, block.report.encoded, block.report.empty) == (10, 10, 1)
+    assert (block.report.cached, block.report.encoded, block.report.empty) == (5, 10, 1)
+    assert block.report.deduplicated == 4
     np.testing.assert_array_equal(block.vectors[1:], expected.vectors)
     other = Lengths()
     other.query_prompt = "query: "
@@ -340,15 +395,32 @@ def test_a_cache_saves_the_second_run_by_model_and_prompt(tmp_path):
 
 def test_a_file_that_is_no_cache_is_refused(tmp_path):
     (tmp_path / "no.db").write_text("this is no database, and long enough to be seen as none " * 10)
-    with pytest.raises(OutputError, match="cannot be used as a cache"):
+    with pytest.raises(OutputError, match="cannot be opened"):
         VectorCache(tmp_path / "no.db")
     import sqlite3
 
-    newer = sqlite3.connect(tmp_path / "newer.db")
-    newer.execute("PRAGMA user_version=7")
-    newer.close()
-    with pytest.raises(OutputError, match="format 7; this version reads 1"):
-        VectorCache(tmp_path / "newer.db")
+    VectorCache(tmp_path / "newer.db").close()
+    for setting, message in [
+        ("user_version=7", "format 7; this version reads 1"),
+        ("application_id=7", "another"),
+    ]:
+        newer = sqlite3.connect(tmp_path / "newer.db")
+        newer.execute(f"PRAGMA {setting}")
+        newer.close()
+        for _ in range(2):
+            with pytest.raises(OutputError, match=message):
+                VectorCache(tmp_path / "newer.db")
+
+
+def test_a_cache_that_fails_is_no_failing_row(tmp_path):
+    import sqlite3
+
+    cache = VectorCache(tmp_path / "cache.db")
+    other = sqlite3.connect(tmp_path / "cache.db")
+    other.execute("DROP TABLE vectors")
+    other.close()
+    with pytest.raises(OutputError, match="cannot be read"):
+        encode_block(Lengths(), ["a", "b"], on_error="skip", cache=cache)
 
 
 def test_a_users_own_encoder_runs_too(tmp_path):
@@ -373,8 +445,12 @@ class Foreign:
 
 
 def test_an_encoder_that_only_follows_the_protocol_gets_the_same_care(tmp_path):
-    texts = ["a", "bomb", "", "a", "ccc"]
+    texts = ["a", "a", "bomb", "", "ccc"]
     report, problems = encode_to_file(Foreign(), texts, tmp_path / "v.npy", on_error="skip")
     assert (report.rows, report.encoded, report.empty, report.failed) == (5, 3, 1, 1)
-    assert [row for row, _, _ in problems] == [1]
-    assert np.linalg.norm(np.load(tmp_path / "v.npy"), axis=1).round(5).tolist() == [1, 0, 0, 1, 1]
+    assert [row for row, _, _ in problems] == [2]
+    assert np.linalg.norm(np.load(tmp_path / "v.npy"), axis=1).round(5).tolist() == [1, 1, 0, 0, 1]
+    assert report.deduplicated == 1
+    Foreign.dim = 4
+    with pytest.raises(EngineDown, match=r"gives vectors of shape \(1, 3\) for 1 texts; it must be \(1, 4\)"):
+        encode_block(Foreign(), ["a"], on_error="skip")

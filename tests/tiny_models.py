@@ -14,15 +14,15 @@ LONGEST = 64
 
 
 def bert_tokenizer():
-    """WordPiece, as BERT, DistilBERT and LaBSE have it."""
-    from transformers import PreTrainedTokenizerFast
+    """WordPiece, as BERT, DistilBERT and LaBSE have it, of their own class."""
+    from transformers import BertTokenizerFast
 
     pieces = [*SPECIAL, *WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
     tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return PreTrainedTokenizerFast(
+    return BertTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
         unk_token="[UNK]",
@@ -34,18 +34,20 @@ def bert_tokenizer():
 
 
 def xlmr_tokenizer():
-    """Unigram with ▁, ids in XLM-R's order: <s> <pad> </s> <unk>."""
-    from transformers import PreTrainedTokenizerFast
+    """Unigram with ▁, ids in XLM-R's order, <s> <pad> </s> <unk>, of XLM-R's own class."""
+    from transformers import XLMRobertaTokenizerFast
 
     special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces = [("▁", -4.0), *((f"▁{word}", -3.0) for word in WORDS), *((letter, -6.0) for letter in LETTERS)]
     tokenizer = Tokenizer(models.Unigram([*special, *pieces], unk_id=3, byte_fallback=False))
     tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
-    return PreTrainedTokenizerFast(
+    return XLMRobertaTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<s>",
         cls_token="<s>",

@@ -5,6 +5,7 @@
     ├── ModelError (ValueError)     a folder or name that is no model we can load
     ├── OutputError (OSError)       a result that cannot be written where it was asked for
     ├── EngineError (RuntimeError)  an engine that fails on a text: memory, a server's refusal
+    │   ├── RowError                ... which has a number in what was given
     │   └── EngineDown              ... and would on any other: a server that is away, a wrong key
     └── MissingExtra (ImportError)  an optional engine is not installed
 
@@ -37,12 +38,26 @@ class EngineError(InterlinguaError, RuntimeError):
     """An engine failed on a text."""
 
 
+class RowError(EngineError):
+    """A row cannot be encoded: `row` is its number from 0, `reason` what the engine said."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(f"Row {row} cannot be encoded: {reason}")
+        self.row = row
+        self.reason = reason
+
+
 class EngineDown(EngineError):
     """An engine failed, and no other text would fare better; what was already written is kept."""
 
 
 class MissingExtra(InterlinguaError, ImportError):
     """An optional package is needed for this and is not installed."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, in one line; its name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def require(module: str, *, extra: str) -> Any:

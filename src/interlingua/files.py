@@ -97,14 +97,6 @@ def format_of(path: Path) -> str:
     return SUFFIXES.get(Path(name).suffix.lower(), "lines")
 
 
-def estimated_rows(path: Path, format: str | None = None) -> int | None:
-    """About how many rows a file has, for a progress bar; None where only reading it would tell."""
-    if not path.is_file() or path.suffix == ".gz" or (format or format_of(path)) == "parquet":
-        return None
-    with path.open("rb") as stream:
-        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
-
-
 def open_lines(path: Path, *, errors: str = "strict") -> Iterator[tuple[int, str]]:
     """(number from 1, text without its line end) of every line; a line ends at a line feed only.
 
@@ -222,7 +214,7 @@ def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     names = table.schema_arrow.names
     pick = [names[_position(column, names, True, path)] for column in columns or _default(names, path)]
     number = 0
-    for batch in table.iter_batches():
+    for batch in _parquet_batches(table, path):
         for record in batch.to_pylist():
             number += 1
             values = [record[name] for name in pick]
@@ -231,6 +223,13 @@ def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
                     f"{path}: column {pick[0]!r} holds no strings; choose another with --column."
                 )
             yield Row(number, tuple(value or "" for value in values), record)
+
+
+def _parquet_batches(table: Any, path: Path) -> Iterator[Any]:
+    try:
+        yield from table.iter_batches()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read to its end ({error}); it is damaged.") from error
 
 
 def _position(column: str, names: list[str], header: bool, path: Path) -> int:

@@ -49,7 +49,9 @@ def compress(vectors: Vectors, storage: str) -> Stored:
 
 
 def expand(stored: Stored, storage: str, dim: int) -> Vectors:
-    """Unit rows again, float32 (n, dim); a bit becomes -1 or 1, a row of zeros stays zero, but not in bits.
+    """Unit rows again, float32 (n, dim); a bit becomes -1 or 1, a row of zeros stays zero.
+
+    In bits, a row without any set stands for a row of zeros.
 
     Raises:
         InputError: an unknown storage, or rows that are not of it.
@@ -61,7 +63,8 @@ def expand(stored: Stored, storage: str, dim: int) -> Vectors:
             f"{storage}; those have {columns} columns of {dtype}."
         )
     if storage == "binary":
-        return unit_rows(np.unpackbits(stored, axis=1, count=dim).astype(np.float32) * 2 - 1)
+        signs = np.unpackbits(stored, axis=1, count=dim).astype(np.float32) * 2 - 1
+        return unit_rows(signs * stored.any(axis=1, keepdims=True))
     return unit_rows(stored)
 
 

@@ -51,7 +51,7 @@ class EncodeReport:
         rows: rows given; each is counted once in `encoded`, `empty` or `failed`.
         encoded: rows that got a unit vector.
         deduplicated: rows whose text stood in an earlier row, so that it was not encoded again.
-        cached: rows whose vectors a cache held from an earlier run.
+        cached: different texts whose vectors a cache held from an earlier run.
         empty: rows without content, or with none that the model knows; their vectors are zero.
         failed: rows that could not be read or encoded; their vectors are zero.
         cut: encoded rows longer than the model reads.

@@ -37,7 +37,7 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         return BROKEN_PIPE
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        return _say("stopped before the end; no half-written result was kept.", INTERRUPTED)
+        return _say("stopped before the end.", INTERRUPTED)
     if isinstance(error, InterlinguaError):
         return _say(str(error), BAD_USE if isinstance(error, InputError) else FAILURE)
     if isinstance(error, MemoryError):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from interlingua.cli.options import column_option, file_argument, model_options, reading_options
+from interlingua.cli.reading import estimated_rows
 from interlingua.cli.render import progress_bar, show_problems, show_report
 from interlingua.encoders.cache import VectorCache
 from interlingua.encoders.output import encode_to_file
 from interlingua.encoders.pipeline import KINDS
 from interlingua.encoders.unfinished import unfinished
-from interlingua.errors import OutputError, require
-from interlingua.files import estimated_rows, read_rows
+from interlingua.errors import EngineDown, OutputError, require
+from interlingua.files import read_rows
 from interlingua.storage import STORAGES
 from interlingua.types import Encoder
 
@@ -82,7 +84,7 @@ def encode_command(
     if not output.parent.is_dir():
         raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
     rows = read_rows(file, (column,) if column else (), format=format_, header=not no_header, errors=errors)
-    total = estimated_rows(file, format_)
+    total = estimated_rows(file, format_) if sys.stderr.isatty() else None
     encoder = open_encoder()
     try:
         with progress_bar("encoding") as update:
@@ -96,7 +98,7 @@ def encode_command(
                 cache=VectorCache(cache) if cache else None,
                 on_rows=lambda done: update(done, total),
             )
-    except BaseException:
+    except (KeyboardInterrupt, EngineDown, OutputError):
         if unfinished(output).exists():
             click.echo(
                 f"What was done is kept in {unfinished(output)}; call the same command again to go on.",
@@ -104,4 +106,4 @@ def encode_command(
             )
         raise
     show_report(report)
-    show_problems((line, reason) for _, line, reason in problems)
+    show_problems([(line, reason) for _, line, reason in problems], report.failed)

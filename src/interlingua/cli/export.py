@@ -34,6 +34,7 @@ MOST_TEXTS = 1000
     help="Texts of your own to check on, one a line or the column 'text'; the first 1,000 are taken. "
     "Default: example texts in 24 languages.",
 )
+@click.option("--trust-remote-code", is_flag=True, help="Let code in the model's folder run.")
 @click.option("--revision", metavar="REVISION", help="Commit, tag or branch of the model on the hub.")
 @errors_option
 @output_format_option
@@ -42,6 +43,7 @@ def export_command(
     output: Path,
     int8: bool,
     check_file: Path | None,
+    trust_remote_code: bool,
     revision: str | None,
     errors: str,
     to: str | None,
@@ -63,7 +65,7 @@ def export_command(
         raise OutputError(f"Cannot write {output}: the folder {output.resolve().parent} does not exist.")
     rows = read_rows(check_file or EXAMPLES, errors=errors)
     texts = list(dict.fromkeys(row.texts[0] for row in rows if row.texts[0].strip()))[:MOST_TEXTS]
-    source = load_encoder(model, engine="torch", revision=revision)
+    source = load_encoder(model, engine="torch", revision=revision, trust_remote_code=trust_remote_code)
     checks = export_model(source, output.resolve(), texts, int8=int8)
     results = (
         {"file": kind, **asdict(check)} for kind, check in zip(("float32", "int8"), checks, strict=False)

@@ -102,7 +102,7 @@ CHOICES = (
 
 
 def model_options(function: F) -> F:
-    """Which model, and what runs it: the command gets `open_encoder`, a call without arguments."""
+    """Which model, and what runs it: the command gets `open_encoder`, to be called."""
 
     @wraps(function)
     def with_model(*, model: str | None, **options: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interlingua.errors import InputError
-from interlingua.files import Row, read_rows
+from interlingua.files import Row, format_of, read_rows
 
 
 def read_texts(
@@ -23,3 +23,15 @@ def read_texts(
             f"{'Standard input' if str(file) == '-' else file} has no rows; there is nothing to do."
         )
     return rows
+
+
+def estimated_rows(path: Path, format: str | None = None) -> int | None:
+    """About how many rows a file has, for a progress bar; None where only reading it would tell."""
+    if not path.is_file() or path.suffix == ".gz" or (format or format_of(path)) == "parquet":
+        return None
+    try:
+        stream = path.open("rb")
+    except OSError:
+        return None
+    with stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))

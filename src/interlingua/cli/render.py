@@ -111,13 +111,14 @@ def show_report(report: EncodeReport) -> None:
     )
 
 
-def show_problems(problems: Iterable[tuple[int, str]]) -> None:
-    """The first of the rows that went wrong, on stderr, a line each."""
+def show_problems(problems: Iterable[tuple[int, str]], count: int | None = None) -> None:
+    """The first rows that went wrong, on stderr, a line each; `count` is how many did in all."""
     bad = list(problems)
     for line, reason in bad[:PROBLEMS_SHOWN]:
         click.echo(f"line {line}: {reason}", err=True)
-    if len(bad) > PROBLEMS_SHOWN:
-        click.echo(f"and {len(bad) - PROBLEMS_SHOWN:,} more rows like these", err=True)
+    more = (count or len(bad)) - PROBLEMS_SHOWN
+    if more > 0:
+        click.echo(f"and {more:,} more rows like these", err=True)
 
 
 def unread(rows: Iterable[Row]) -> Iterator[tuple[int, str]]:

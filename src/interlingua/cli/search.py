@@ -66,7 +66,7 @@ def search_command(
     format_: str | None,
     no_header: bool,
     errors: str,
-    open_encoder: Callable[[], Encoder],
+    open_encoder: Callable[..., Encoder],
     to: str | None,
 ) -> None:
     """Find the texts of FILE that mean the same as QUERY, in whatever language they are.
@@ -87,7 +87,7 @@ def search_command(
         )
     if all(not query.strip() for query in wanted):
         raise click.UsageError("The query is empty; give some words.")
-    encoder = open_encoder()
+    encoder = open_encoder(languages=languages)
     read = read_texts(file, (column,) if column else (), format_, no_header, errors)
     rows = _in_languages(read, languages, language_column) if languages or language_column else read
     texts = [row.texts[0] for row in rows]

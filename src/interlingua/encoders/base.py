@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from interlingua.errors import InputError
+from interlingua.errors import EngineError, InputError, InterlinguaError, first_line
 from interlingua.text import REPLACEMENT, check_texts, clean
 from interlingua.types import EncodeReport
 from interlingua.vectors import Vectors, unit_rows
 
+if TYPE_CHECKING:
+    from interlingua.encoders.cache import VectorCache
+
 Lost = NDArray[np.int64]
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 256
 
 
 class TextEncoder(ABC):
@@ -49,11 +54,17 @@ class TextEncoder(ABC):
     def _weights_fingerprint(self) -> str:
         """Changes whenever the vectors of `_encode` would."""
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """Changes whenever the vectors would."""
-        cut = "" if self.dim == self.native_dim else f"/{self.dim}"
-        return self._weights_fingerprint() + cut
+        """Changes whenever the vectors would: with the weights, the prompts, the columns kept."""
+        prompts = "\0".join((self.prompt, self.query_prompt, self.document_prompt))
+        told = f"/{hashlib.sha256(prompts.encode()).hexdigest()[:16]}" if prompts.strip("\0") else ""
+        return self.fingerprint_without_prompts + told
+
+    @cached_property
+    def fingerprint_without_prompts(self) -> str:
+        """Changes whenever the vectors of a text with its prompt before it would."""
+        return self._weights_fingerprint() + ("" if self.dim == self.native_dim else f"/{self.dim}")
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit rows, float32 (len(texts), dim); a text without content gets a row of zeros.
@@ -73,9 +84,9 @@ class TextEncoder(ABC):
         return self.encode_with_report(texts, prompt=self.document_prompt)[0]
 
     def encode_with_report(
-        self, texts: Sequence[str], *, prompt: str | None = None
+        self, texts: Sequence[str], *, prompt: str | None = None, cache: VectorCache | None = None
     ) -> tuple[Vectors, EncodeReport]:
-        """`encode`, and what happened to the rows. Equal texts are encoded once.
+        """`encode`, and what happened to the rows. Equal texts are encoded once, those in `cache` not at all.
 
         Raises:
             InputError: a bare string, or an item that is not a str.
@@ -90,22 +101,26 @@ class TextEncoder(ABC):
             before is not after or REPLACEMENT in after for before, after in zip(places, cleaned, strict=True)
         )
         filled = [i for i, text in enumerate(cleaned) if text and not text.isspace()]
-        units, lost = np.zeros((len(places), self.dim), np.float32), np.zeros(0, np.int64)
+        units, lost, cached = np.zeros((len(places), self.dim), np.float32), np.zeros(0, np.int64), 0
         if filled:
             whole = len(filled) == len(cleaned)
             wanted = cleaned if whole else [cleaned[i] for i in filled]
-            raw, lost = self._encode(wanted, self.prompt if prompt is None else prompt)
-            if whole:
-                units = unit_rows(raw[:, : self.dim])
+            prompt = self.prompt if prompt is None else prompt
+            if cache is None:
+                rows_of_unit_length, lost = self.encode_clean(wanted, prompt)
             else:
-                units[filled] = unit_rows(raw[:, : self.dim])
+                rows_of_unit_length, lost, cached = cache.encode(self, wanted, prompt)
+            if whole:
+                units = rows_of_unit_length
+            else:
+                units[filled] = rows_of_unit_length
         vectors = units if len(places) == len(rows) else units[at]
         encoded = int(vectors.any(axis=1).sum())
         report = EncodeReport(
             rows=len(rows),
             encoded=encoded,
             deduplicated=encoded - int(units.any(axis=1).sum()),
-            cached=0,
+            cached=cached,
             empty=len(rows) - encoded,
             failed=0,
             cut=int((lost > 0).sum()),
@@ -114,6 +129,24 @@ class TextEncoder(ABC):
             seconds=time.perf_counter() - began,
         )
         return vectors, report
+
+    def encode_clean(self, texts: list[str], prompt: str) -> tuple[Vectors, Lost]:
+        """Unit rows, float32 (n, dim), of clean texts with content, and the tokens each lost, int64 (n,).
+
+        Raises:
+            EngineError: the engine fails, or gives NaN or an infinite value.
+        """
+        try:
+            raw, lost = self._encode(texts, prompt)
+        except InterlinguaError:
+            raise
+        except Exception as error:  # each engine has errors of its own
+            reason = first_line(error)
+            raise EngineError(f"{self.name} fails on these texts: {reason}") from error
+        try:
+            return unit_rows(raw[:, : self.dim]), lost
+        except InputError as error:
+            raise EngineError("The engine gives NaN or an infinite value.") from error
 
 
 def truncated_dim(native_dim: int, truncate_dim: int | None) -> int:

@@ -4,85 +4,96 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from interlingua.encoders.base import TextEncoder
+from interlingua.encoders.base import Lost, TextEncoder
 from interlingua.errors import OutputError
-from interlingua.types import EncodeReport
 from interlingua.vectors import Vectors
 
 FORMAT = 1
+APPLICATION = 0x696C7663  # "ilvc": how SQLite files tell what program they belong to
 KEYS_AT_ONCE = 500
 
 
 class VectorCache:
-    """An SQLite file of vectors; several processes may share it."""
+    """An SQLite file of unit rows; several processes may share it."""
 
     def __init__(self, path: Path) -> None:
         """Open the file `path`, or make it.
 
         Raises:
-            OutputError: it cannot be opened, is no cache, or one of a newer format.
+            OutputError: it cannot be opened, is something else, or a cache of a newer format.
         """
         self._path = path
-        try:
+        with self._told("opened"):
             self._database = sqlite3.connect(path, timeout=60)
+            found, application = (
+                self._database.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("user_version", "application_id")
+            )
+            tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables and application != APPLICATION:
+                raise OutputError(f"{path} is a database of another program; give another file.")
+            if found > FORMAT:
+                raise OutputError(f"{path} is a cache of format {found}; this version reads {FORMAT}.")
             self._database.execute("PRAGMA journal_mode=WAL")
-            found = self._database.execute("PRAGMA user_version").fetchone()[0]
-            self._database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, lost INTEGER)"
+            )
             self._database.execute(f"PRAGMA user_version={FORMAT}")
-        except sqlite3.Error as error:
-            raise OutputError(f"{path} cannot be used as a cache ({error}); give another file.") from error
-        if found > FORMAT:
-            raise OutputError(f"{path} is a cache of format {found}; this version reads {FORMAT}.")
+            self._database.execute(f"PRAGMA application_id={APPLICATION}")
 
-    def encode(self, encoder: TextEncoder, texts: Sequence[str], prompt: str) -> tuple[Vectors, EncodeReport]:
-        """`encoder.encode_with_report`, where only texts that the cache does not hold are encoded.
+    def encode(self, encoder: TextEncoder, texts: list[str], prompt: str) -> tuple[Vectors, Lost, int]:
+        """`encoder.encode_clean`, where only texts that the cache does not hold are encoded.
+
+        Returns:
+            Unit rows, float32 (n, dim); the tokens each text lost; how many rows came from the cache.
 
         Raises:
-            OutputError: the cache cannot be written.
+            OutputError: the cache cannot be read or written.
         """
-        seed = hashlib.blake2b(f"{encoder.fingerprint}\0{prompt}\0".encode(), digest_size=32)
+        seed = hashlib.blake2b(f"{encoder.fingerprint_without_prompts}\0{prompt}\0".encode(), digest_size=32)
         keys = [_key(seed, text) for text in texts]
         known = self._read(keys)
         missing = [i for i, key in enumerate(keys) if key not in known]
-        fresh, report = encoder.encode_with_report([texts[i] for i in missing], prompt=prompt)
-        vectors = np.empty((len(texts), encoder.dim), np.float32)
-        vectors[missing] = fresh
+        vectors, lost = np.empty((len(texts), encoder.dim), np.float32), np.zeros(len(texts), np.int64)
+        if missing:
+            vectors[missing], lost[missing] = encoder.encode_clean([texts[i] for i in missing], prompt)
         for i, key in enumerate(keys):
             if key in known:
-                vectors[i] = np.frombuffer(known[key], np.float32)
-        self._write([(keys[i], vectors[i].tobytes()) for i in missing])
-        taken = len(texts) - len(missing)
-        held = int(vectors.any(axis=1).sum()) - report.encoded
-        return vectors, replace(
-            report,
-            rows=len(texts),
-            encoded=report.encoded + held,
-            empty=report.empty + taken - held,
-            cached=taken,
-        )
+                stored, lost[i] = known[key]
+                vectors[i] = np.frombuffer(stored, np.float32)
+        self._write([(keys[i], vectors[i].tobytes(), int(lost[i])) for i in missing])
+        return vectors, lost, len(known)
 
-    def _read(self, keys: list[bytes]) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = {}
-        for begin in range(0, len(keys), KEYS_AT_ONCE):
-            some = keys[begin : begin + KEYS_AT_ONCE]
-            marks = ",".join("?" * len(some))
-            found.update(
-                self._database.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", some)
-            )
+    def _read(self, keys: list[bytes]) -> dict[bytes, tuple[bytes, int]]:
+        found: dict[bytes, tuple[bytes, int]] = {}
+        with self._told("read"):
+            for begin in range(0, len(keys), KEYS_AT_ONCE):
+                some = keys[begin : begin + KEYS_AT_ONCE]
+                marks = ",".join("?" * len(some))
+                query = f"SELECT key, vector, lost FROM vectors WHERE key IN ({marks})"
+                found.update(
+                    (key, (vector, lost)) for key, vector, lost in self._database.execute(query, some)
+                )
         return found
 
-    def _write(self, rows: list[tuple[bytes, bytes]]) -> None:
+    def _write(self, rows: list[tuple[bytes, bytes, int]]) -> None:
+        with self._told("written"), self._database:
+            self._database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
         try:
-            with self._database:
-                self._database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+            yield
         except sqlite3.Error as error:
-            raise OutputError(f"The cache {self._path} cannot be written: {error}.") from error
+            raise OutputError(
+                f"The cache {self._path} cannot be {what} ({error}); give another file, or none."
+            ) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from interlingua.errors import ModelError
-from interlingua.languages import normalize_language
+from interlingua.languages import normalize_language, same_language
 
 DATA = Path(__file__).with_name("catalog.json")
 
@@ -58,7 +58,7 @@ class CatalogEntry:
     def covers(self, language: str) -> bool:
         """Whether it was trained on a language, given as any code that `normalize_language` takes."""
         tag = normalize_language(language)
-        return tag in self.languages or tag.partition("-")[0] in self.languages
+        return any(same_language(tag, normalize_language(own)) for own in self.languages)
 
 
 @cache

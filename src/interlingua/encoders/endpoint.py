@@ -16,6 +16,7 @@ from interlingua.errors import EngineDown, EngineError, InputError, require
 from interlingua.vectors import Vectors
 
 KEY_VARIABLE = "INTERLINGUA_API_KEY"
+BATCH_SIZE = 32  # what text-embeddings-inference takes at most unless told otherwise
 REFUSED_TEXTS = (400, 413, 422)
 TRY_AGAIN = (408, 409, 425, 429, 500, 502, 503, 504)
 LONGEST_WAIT = 30.0
@@ -31,7 +32,7 @@ class EndpointEncoder(TextEncoder):
         *,
         prompts: Prompts | None = None,
         truncate_dim: int | None = None,
-        batch_size: int = 64,
+        batch_size: int = BATCH_SIZE,
         concurrency: int = 4,
         timeout: float = 60.0,
         attempts: int = 5,
@@ -61,7 +62,9 @@ class EndpointEncoder(TextEncoder):
         self._url = url.rstrip("/") + "/embeddings"
         self._batch_size, self._concurrency, self._attempts = batch_size, concurrency, attempts
         self._key_variable = key_variable
-        key = os.environ.get(key_variable)
+        key = os.environ.get(key_variable, "").strip()
+        if not key.isascii():
+            raise InputError(f"The key in {key_variable} is not plain ASCII; copy it again.")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(timeout=timeout, headers=headers)
         self.native_dim = 0
@@ -100,10 +103,10 @@ class EndpointEncoder(TextEncoder):
             response = self._client.post(
                 self._url, json={"model": self.name, "input": texts, "encoding_format": "float"}
             )
-        except httpx.TransportError as error:
-            raise _Passing(f"{type(error).__name__}: {error}") from error
-        except (httpx.InvalidURL, ValueError) as error:
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise InputError(f"{self._url!r} is no address of a server ({error}).") from error
+        except httpx.RequestError as error:
+            raise _Passing(f"{type(error).__name__}: {error}") from error
         code = response.status_code
         if code in TRY_AGAIN:
             raise _Passing(f"status {code}", response.headers.get("Retry-After", ""))

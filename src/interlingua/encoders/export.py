@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,26 @@ def write_graph(transformer: Any, graph: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
+    _gather_weights(graph)
+
+
+def _gather_weights(graph: Path) -> None:
+    """Where torch wrote a file for each weight, as it does above 2 GB: one for all, `model.onnx_data`."""
+    scattered = [file for file in graph.parent.iterdir() if file != graph]
+    if not scattered:
+        return
+    import onnx
+
+    model = onnx.load(str(graph))
+    for file in (graph, *scattered):
+        file.unlink()
+    onnx.save_model(
+        model,
+        str(graph),
+        save_as_external_data=True,
+        all_tensors_to_one_file=True,
+        location=f"{graph.name}_data",
+    )
 
 
 def _takes(transformer: Any, name: str) -> bool:
@@ -199,17 +220,16 @@ def quantize_graph(graph: Path, target: Path, config: dict[str, Any], *, float_o
         for node in fused.model.graph.node
         if float_outputs and node.op_type == "MatMul" and node.input[0] in _activated(fused.model.graph)
     ]
-    logging.disable(logging.WARNING)  # it asks for a pre-processing that fused graphs do not take
-    quantize_dynamic(
-        str(between),
-        str(target),
-        weight_type=QuantType.QUInt8 if "quint8" in target.name else QuantType.QInt8,
-        per_channel=True,
-        nodes_to_exclude=kept,
-        use_external_data_format=_is_large(graph),
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-    )
-    logging.disable(logging.NOTSET)
+    with _quiet():  # it asks for a pre-processing that fused graphs do not take
+        quantize_dynamic(
+            str(between),
+            str(target),
+            weight_type=QuantType.QUInt8 if "quint8" in target.name else QuantType.QInt8,
+            per_channel=True,
+            nodes_to_exclude=kept,
+            use_external_data_format=_is_large(graph),
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
     for left in between.parent.glob(f"{between.name}*"):
         left.unlink()
 
@@ -222,4 +242,14 @@ def _activated(graph: Any) -> set[str]:
 
 def _is_large(graph: Path) -> bool:
     """Whether a graph's weights pass what one file of the format holds, 2 GB."""
-    return sum(file.stat().st_size for file in graph.parent.glob(f"{graph.stem}*")) > 1_900_000_000
+    return sum(file.stat().st_size for file in graph.parent.iterdir()) > 1_900_000_000
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

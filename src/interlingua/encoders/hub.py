@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
-from interlingua.errors import ModelError
+from interlingua.errors import ModelError, first_line
 
 CONNECT_SECONDS = 5.0
 CONFIG_FILES = ("*.json", "*/*.json", "*.txt", "*.model")
@@ -17,7 +18,7 @@ def model_folder(
     *,
     revision: str | None = None,
     known_revision: str | None = None,
-    files: Sequence[str] = (),
+    files: Sequence[Sequence[tuple[str, ...]]] = (),
     complete: Callable[[Path], bool] = lambda folder: True,
 ) -> tuple[Path, str]:
     """The folder that holds a model, and its revision ("" for a folder of one's own).
@@ -29,7 +30,8 @@ def model_folder(
         revision: a branch, tag or commit that must be had.
         known_revision: what is fetched where no revision is asked for; default: "main". Without it in
             the cache, "main" from the cache is taken before the network is.
-        files: patterns of files to fetch beside the configuration.
+        files: what to fetch beside the configuration: of each item the first alternative that the hub has,
+            a tuple of patterns.
         complete: whether a folder in the cache has all that is needed.
 
     Raises:
@@ -46,7 +48,7 @@ def model_folder(
         if cached is not None and complete(cached):
             return cached, cached.name
     which = f"{name!r} at revision {revision!r}" if revision else repr(name)
-    fetched = _fetch(name, revision or known_revision, which, [*CONFIG_FILES, *files])
+    fetched = _fetch(name, revision or known_revision, which, files)
     return fetched, fetched.name
 
 
@@ -55,35 +57,34 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _cached(name: str, revision: str | None) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    """The snapshot in the hub's cache, whatever part of the model it has; None where there is none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
+        for file in ("modules.json", "config.json"):
+            found = try_to_load_from_cache(name, file, revision=revision)
+            if isinstance(found, str):
+                return Path(found).parent
     except HFValidationError as error:
         raise ModelError(f"{name!r} is neither a folder nor a hub name such as 'org/model'.") from error
+    return None
 
 
-def _fetch(name: str, revision: str | None, which: str, files: list[str]) -> Path:
-    from huggingface_hub import is_offline_mode, snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+def _fetch(name: str, revision: str | None, which: str, files: Sequence[Sequence[tuple[str, ...]]]) -> Path:
+    from huggingface_hub import constants, list_repo_files, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-    if is_offline_mode():
+    if constants.HF_HUB_OFFLINE:
         raise ModelError(
             f"{which} is not whole in the hub's cache, and HF_HUB_OFFLINE forbids the network; unset it, or "
             "copy the model to a folder and give that."
         )
     _check_network(which)
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=files))
+        listed = list_repo_files(name, revision=revision)
+        patterns = [*CONFIG_FILES, *(pattern for item in files for pattern in _best(item, listed))]
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except GatedRepoError as error:
         raise ModelError(
             f"{which} is gated: accept its terms on its page, and set HF_TOKEN to a token of yours."
@@ -94,14 +95,20 @@ def _fetch(name: str, revision: str | None, which: str, files: list[str]) -> Pat
         raise ModelError(
             f"The hub has no model {which}, or it is private; see `interlingua models` for known ones."
         ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # the HTTP libraries and transfer backends that the client uses share no root
+        reason = first_line(error)
         raise ModelError(f"{which} could not be fetched from the hub: {reason}") from error
+
+
+def _best(alternatives: Sequence[tuple[str, ...]], listed: Sequence[str]) -> tuple[str, ...]:
+    """The first alternative of which the hub has a file."""
+    return next((a for a in alternatives if any(fnmatch(file, a[0]) for file in listed)), ())
 
 
 def _check_network(which: str) -> None:
     """The hub's client tries again for minutes where there is no network; ask once, and briefly."""
-    from huggingface_hub import constants, get_session
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
     try:
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)

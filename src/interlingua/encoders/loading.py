@@ -15,9 +15,10 @@ from interlingua.encoders.static import StaticEncoder
 from interlingua.errors import InputError, ModelError
 
 ENGINES = ("static", "onnx", "openvino", "torch", "endpoint")
-LAYER_FILES = ("*_Dense/*",)
-STATIC_FILES = ("model.safetensors", "0_StaticEmbedding/*")
-TORCH_FILES = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "[0-9]*/*", "*.py")
+LAYER_FILES = (("*_Dense/model.safetensors",), ("*_Dense/pytorch_model.bin",))
+STATIC_FILES = (("model.safetensors",), ("0_StaticEmbedding/*",))
+WEIGHT_FILES = ("model*.safetensors", "pytorch_model*.bin")
+TORCH_FILES = (*((name,) for name in WEIGHT_FILES), ("0_Transformer/*",))
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _folder(
     source: str | Path,
     entry: CatalogEntry | None,
     options: Options,
-    files: tuple[str, ...],
+    files: tuple[tuple[tuple[str, ...], ...], ...],
     complete: Callable[[Path], bool],
 ) -> tuple[Path, str]:
     return model_folder(
@@ -116,7 +117,7 @@ def _name(source: str | Path) -> str:
 
 def _open_static(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
     folder, revision = _folder(
-        source, entry, options, STATIC_FILES, lambda inside: any(inside.glob("**/model.safetensors"))
+        source, entry, options, (STATIC_FILES,), lambda inside: any(inside.glob("**/model.safetensors"))
     )
     encoder = StaticEncoder.from_folder(folder, name=_name(source), revision=revision)
     encoder.dim = truncated_dim(encoder.native_dim, options.truncate_dim)
@@ -150,9 +151,19 @@ def _open_graph(
     more: dict[str, str],
 ) -> TextEncoder:
     names = onnx_files(file_dtype)
-    files = (*names, *(f"{name}_data" for name in names), *LAYER_FILES)
+    if entry is not None and not entry.onnx:
+        raise ModelError(
+            f"{entry.hub} has no ONNX file on the hub; make one with "
+            f"`interlingua export {entry.name} -o FOLDER`, or use engine='torch'."
+        )
+    # bge-m3 keeps one constant in a file of its own
+    graphs = tuple((name, f"{name}_data", "onnx/Constant_*") for name in names)
     path, revision = _folder(
-        source, entry, options, files, lambda inside: any((inside / name).is_file() for name in names)
+        source,
+        entry,
+        options,
+        (graphs, LAYER_FILES),
+        lambda inside: (inside / MODULES).is_file() and any((inside / name).is_file() for name in names),
     )
     folder = read_model_folder(path)
     if entry is not None and folder.prompts == Prompts():
@@ -160,10 +171,10 @@ def _open_graph(
     given = {"batch_tokens": options.batch_tokens, "threads": options.threads, **more}
     return kind(
         folder,
-        find_onnx(path, file_dtype),
+        find_onnx(path, file_dtype, str(source)),
         name=_name(source),
         revision=revision,
-        truncate_dim=options.truncate_dim,
+        truncate_dim=options.truncate_dim or folder.truncate_dim,
         **{key: value for key, value in given.items() if value is not None},
     )
 
@@ -175,8 +186,13 @@ def _open_torch(source: str | Path, entry: CatalogEntry | None, options: Options
         source,
         entry,
         options,
-        TORCH_FILES,
-        lambda inside: any([*inside.glob("**/*.safetensors"), *inside.glob("**/pytorch_model*.bin")]),
+        (TORCH_FILES, LAYER_FILES),
+        lambda inside: any(
+            file
+            for name in WEIGHT_FILES
+            for part in (inside, inside / "0_Transformer")
+            for file in part.glob(name)
+        ),
     )
     given = {name: getattr(options, name) for name in TAKES["torch"] - {"revision"}}
     encoder = SentenceTransformersEncoder(

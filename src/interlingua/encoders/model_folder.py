@@ -13,10 +13,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from interlingua.encoders.pooling import ACTIVATIONS, POOLING_MODES, Dense, normalize
-from interlingua.errors import ModelError, require
+from interlingua.errors import ModelError, first_line, require
 from interlingua.vectors import Vectors
 
 MODULES = "modules.json"
+SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
+# as Sentence Transformers has named its own settings over time
+SETTINGS = [
+    f"sentence_{kind}_config.json"
+    for kind in "bert roberta distilbert camembert albert xlm-roberta xlnet".split()
+]
+LIMITLESS = 10**9
 STATIC = "StaticEmbedding"
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 LEGACY_POOLING = {
@@ -48,7 +55,8 @@ class ModelFolder:
         include_prompt: whether the tokens of a prompt are pooled too.
         layers: applied to pooled vectors in order.
         prompts: as the folder names them.
-        max_tokens: the longest input in tokens, special ones included.
+        max_tokens: the longest input in tokens, special ones included; None where there is no limit.
+        truncate_dim: how many columns the folder says to keep, None for all.
         lower_case: whether texts are lower-cased before the tokenizer.
         config: the transformer's config.json.
     """
@@ -59,7 +67,8 @@ class ModelFolder:
     include_prompt: bool
     layers: tuple[Callable[[Vectors], Vectors], ...]
     prompts: Prompts
-    max_tokens: int
+    max_tokens: int | None
+    truncate_dim: int | None
     lower_case: bool
     config: dict[str, Any]
 
@@ -116,8 +125,8 @@ def read_model_folder(folder: Path) -> ModelFolder:
             )
     if not pooling:
         raise ModelError(f"{folder / MODULES} names no Pooling module; nothing says how tokens become one.")
-    settings = _optional_json(transformer / "sentence_bert_config.json")
-    config = read_json(transformer / "config.json")
+    settings = next((found for name in SETTINGS if (found := _optional_json(transformer / name))), {})
+    config = _object(transformer / "config.json")
     return ModelFolder(
         path=folder,
         transformer=transformer,
@@ -126,18 +135,23 @@ def read_model_folder(folder: Path) -> ModelFolder:
         layers=tuple(layers),
         prompts=read_prompts(folder),
         max_tokens=_max_tokens(transformer, settings, config),
+        truncate_dim=_optional_json(folder / SENTENCE_TRANSFORMERS).get("truncate_dim"),
         lower_case=bool(settings.get("do_lower_case", False)),
         config=config,
     )
 
 
 def read_prompts(folder: Path) -> Prompts:
-    """The prompts that config_sentence_transformers.json names; "document" may be "passage" or "corpus"."""
-    config = _optional_json(folder / "config_sentence_transformers.json")
+    """The prompts that config_sentence_transformers.json names; "document" may be "passage" or "corpus".
+
+    Sentence Transformers writes an empty "document" beside a "passage"; then the passage's counts.
+    """
+    config = _optional_json(folder / SENTENCE_TRANSFORMERS)
     prompts = config.get("prompts") or {}
     usual = prompts.get(config.get("default_prompt_name") or "", "")
-    document = next((prompts[name] for name in DOCUMENT_PROMPTS if prompts.get(name)), usual)
-    return Prompts(usual, prompts.get("query") or usual, document)
+    named = [prompts[name] for name in DOCUMENT_PROMPTS if name in prompts]
+    document = next((prompt for prompt in named if prompt), "" if named else usual)
+    return Prompts(usual, prompts.get("query", usual), document)
 
 
 def read_json(path: Path) -> Any:
@@ -154,13 +168,19 @@ def read_json(path: Path) -> Any:
         raise ModelError(f"{path} is no JSON ({error}); copy the model again.") from error
 
 
+def _object(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds no JSON object; copy the model again.")
+    return value
+
+
 def _optional_json(path: Path) -> dict[str, Any]:
-    value = read_json(path) if path.is_file() else {}
-    return value if isinstance(value, dict) else {}
+    return _object(path) if path.is_file() else {}
 
 
 def _read_pooling(path: Path) -> tuple[tuple[str, ...], bool]:
-    config = read_json(path)
+    config = _object(path)
     modes = config.get("pooling_mode")
     if modes is None:
         modes = [mode for key, mode in LEGACY_POOLING.items() if config.get(key)] or ["mean"]
@@ -175,7 +195,7 @@ def _read_pooling(path: Path) -> tuple[tuple[str, ...], bool]:
 
 
 def _read_dense(folder: Path) -> Dense:
-    config = read_json(folder / "config.json")
+    config = _object(folder / "config.json")
     activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     kind = activation.rpartition(".")[2]
     if kind not in ACTIVATIONS:
@@ -198,21 +218,31 @@ def _read_tensors(folder: Path) -> dict[str, Any]:
     if safe.is_file():
         try:
             tensors = load_file(safe)
+        except TypeError as error:
+            raise ModelError(
+                f"{safe} holds numbers that NumPy lacks ({error}); use engine='torch'."
+            ) from error
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelError(f"{safe} cannot be read ({error}); copy the model again.") from error
     elif pickled.is_file():
         torch = require("torch", extra="torch")
-        loaded = torch.load(pickled, map_location="cpu", weights_only=True)
+        try:
+            loaded = torch.load(pickled, map_location="cpu", weights_only=True)
+        except Exception as error:  # pickle may raise anything
+            raise ModelError(
+                f"{pickled} cannot be read ({first_line(error)}); copy the model again."
+            ) from error
         tensors = {name: value.float().numpy() for name, value in loaded.items()}
     else:
         raise ModelError(f"{folder} has neither {safe.name} nor {pickled.name}; copy the model again.")
     return {name: np.asarray(value, np.float32) for name, value in tensors.items()}
 
 
-def _max_tokens(transformer: Path, settings: dict[str, Any], config: dict[str, Any]) -> int:
+def _max_tokens(transformer: Path, settings: dict[str, Any], config: dict[str, Any]) -> int | None:
     """As Sentence Transformers has it: its own setting first, else the tokenizer's, within the positions."""
-    if settings.get("max_seq_length"):
-        return int(settings["max_seq_length"])
     tokenizer = _optional_json(transformer / "tokenizer_config.json")
-    limits = [tokenizer.get("model_max_length"), config.get("max_position_embeddings")]
-    return min([int(limit) for limit in limits if limit and limit > 0] or [512])
+    own = settings.get("max_seq_length")
+    limits = [own] if own else [tokenizer.get("model_max_length"), config.get("max_position_embeddings")]
+    if any(not isinstance(limit, (int, float, type(None))) for limit in limits):
+        raise ModelError(f"{transformer} names {limits} as its longest input; it must be a number.")
+    return min((int(limit) for limit in limits if limit and 0 < limit < LIMITLESS), default=None)

@@ -36,8 +36,8 @@ def onnx_files(dtype: str, cpu: str | None = None) -> tuple[str, ...]:
     return (*(f"onnx/model_{name}.onnx" for name in names), *ANY_INT8_FILES)
 
 
-def find_onnx(folder: Path, dtype: str) -> Path:
-    """The ONNX file to run.
+def find_onnx(folder: Path, dtype: str, name: str | None = None) -> Path:
+    """The ONNX file to run; `name` is what the model is called in an error, default: the folder.
 
     Raises:
         InputError: an unknown dtype.
@@ -50,7 +50,7 @@ def find_onnx(folder: Path, dtype: str) -> Path:
         option = " --int8" if dtype == "int8" else ""
         raise ModelError(
             f"{folder} has no {dtype} ONNX file for this processor (found: {here}); make one with "
-            f"`interlingua export {folder} -o NEW_FOLDER{option}`, or use engine='torch'."
+            f"`interlingua export {name or folder} -o NEW_FOLDER{option}`, or use engine='torch'."
         )
     return found
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -65,6 +69,22 @@ class OpenVinoEncoder(TransformerEncoder):
         return f"{super()._weights_fingerprint()}/{self._dtype}"
 
 
+@contextmanager
+def _beside_its_data(graph: Path) -> Iterator[Path]:
+    """The graph where its external weights are plain files: OpenVINO follows no links out of a folder.
+
+    The hub's cache is all links.
+    """
+    data = [file for file in graph.parent.iterdir() if file.suffix != ".onnx" and file.is_symlink()]
+    if not data:
+        yield graph
+        return
+    with TemporaryDirectory(dir=graph.resolve().parent) as folder:
+        for file in (graph, *data):
+            os.link(file.resolve(), Path(folder) / file.name)
+        yield Path(folder) / graph.name
+
+
 def _compile(graph: Path, precision: str, threads: int) -> Any:
     openvino = require("openvino", extra="openvino")
     settings = {
@@ -73,7 +93,8 @@ def _compile(graph: Path, precision: str, threads: int) -> Any:
         "PERFORMANCE_HINT": "LATENCY",
     }
     try:
-        return openvino.Core().compile_model(str(graph), "CPU", settings)
+        with _beside_its_data(graph) as path:
+            return openvino.Core().compile_model(str(path), "CPU", settings)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ModelError(f"{graph} is no model that OpenVINO runs ({reason}); copy it again.") from error

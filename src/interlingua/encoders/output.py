@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from interlingua.encoders.base import BLOCK_ROWS, TextEncoder
 from interlingua.encoders.cache import VectorCache
-from interlingua.encoders.pipeline import NOTHING, add_reports, encode_block
+from interlingua.encoders.pipeline import NOTHING, add_reports, check_choices, encode_block, prompt_of
 from interlingua.encoders.unfinished import Problem, UnfinishedRun, unfinished
-from interlingua.errors import EngineError, InputError, OutputError
+from interlingua.errors import EngineError, InputError, OutputError, RowError
 from interlingua.files import Row
 from interlingua.storage import Stored, compress, stored_type
 from interlingua.types import Encoder, EncodeReport
 
 FORMAT = 1
+BLOCK_CHARACTERS = 10_000_000
 
 
 def encode_to_file(
@@ -36,7 +37,8 @@ def encode_to_file(
     """Encode texts into the file `output`, row i of the file for row i of the input.
 
     The file appears when it is whole. Until then the run lives in the folder `output`.unfinished; the same
-    call goes on there after any stop, kill -9 included, and encodes nothing twice.
+    call goes on there after any stop, kill -9 included: what was safe, a few seconds behind at most or one
+    block, is not encoded again.
 
     Args:
         encoder: any engine.
@@ -45,16 +47,16 @@ def encode_to_file(
         kind: what the texts are, which decides the prompt: "text", "query" or "document".
         storage: one of STORAGES.
         on_error: what a row that fails does: "raise" or "skip". Rows that could not be read never stop a run.
-        cache: vectors kept on disk from other runs.
+        cache: vectors kept on disk from other runs; only our own engines use one.
         on_rows: called after each block with the rows done.
 
     Returns:
-        The report of the whole run, and every row that could not be read or encoded.
+        The report of the whole run, and the first 1,000 rows that could not be read or encoded.
 
     Raises:
         InputError: no rows, a bare string, an unknown ending, kind or storage, or an unfinished run of
             something else.
-        OutputError: the disk takes no more; what was written stays.
+        OutputError: the disk takes no more, or another process writes this output; what was written stays.
         EngineError, EngineDown: as `encode_block`.
     """
     output = Path(output)
@@ -62,43 +64,66 @@ def encode_to_file(
         raise InputError("rows is one string; give an iterable of texts, such as a list.")
     if output.suffix not in (".npy", ".parquet"):
         raise InputError(f"{output} must end in .npy or .parquet.")
+    check_choices(kind, on_error)
     dtype, columns = stored_type(storage, encoder.dim)
     block_rows = encoder.block_rows if isinstance(encoder, TextEncoder) else BLOCK_ROWS
     identity = {
         "format": FORMAT,
         "model": encoder.name,
         "fingerprint": encoder.fingerprint,
+        "prompt": prompt_of(encoder, kind),
         "kind": kind,
         "storage": storage,
         "block_rows": block_rows,
     }
     began = time.perf_counter()
-    try:
+    with _writing(output):
         run = UnfinishedRun(output, identity, dtype, columns)
-        with run:
-            for block in _blocks(rows, block_rows):
-                if not run.pass_over(block):
-                    run.add(block, *_encode_new(encoder, block, run, kind, storage, on_error, cache))
-                on_rows(run.done)
+    with run:
+        for block in _blocks(rows, block_rows):
+            if not run.pass_over(block):
+                stored, report, problems = _encode_new(encoder, block, run, kind, storage, on_error, cache)
+                with _writing(output):
+                    run.add(block, stored, report, problems)
+            on_rows(run.done)
+        with _writing(output):
             run.finish(storage, encoder.dim)
+    return replace(run.report, seconds=run.seconds_before + time.perf_counter() - began), run.problems
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if isinstance(error, OutputError):
             raise
         raise OutputError(
             f"Cannot write {output}: {error.strerror or error}; what is done stays in {unfinished(output)}."
         ) from error
-    report = replace(run.report, seconds=run.seconds_before + time.perf_counter() - began)
-    return report, run.problems
 
 
 def _blocks(rows: Iterable[str | Row], size: int) -> Iterator[list[Row]]:
-    stream = (_row(number, row) for number, row in enumerate(rows, 1))
-    while block := list(islice(stream, size)):
+    """Rows in blocks of `size`; a block ends early where its texts are long, so that memory is bounded."""
+    block: list[Row] = []
+    characters = 0
+    for number, item in enumerate(rows):
+        row = _row(number, item)
+        block.append(row)
+        characters += len(row.texts[0])
+        if len(block) == size or characters > BLOCK_CHARACTERS:
+            yield block
+            block, characters = [], 0
+    if block:
         yield block
 
 
 def _row(number: int, row: str | Row) -> Row:
-    return Row(number, (row,), {}) if isinstance(row, str) else row
+    if isinstance(row, str):
+        return Row(number + 1, (row,), {})
+    if isinstance(row, Row):
+        return row
+    raise InputError(f"rows[{number}] is of type {type(row).__name__}; every row must be a str.")
 
 
 def _encode_new(
@@ -114,16 +139,16 @@ def _encode_new(
     texts = [row.texts[0] for row in block]
     seen = [run.seen.get(text, -1) for text in texts]
     new = [i for i, row in enumerate(seen) if row < 0]
-    done = encode_block(encoder, [texts[i] for i in new], kind=kind, on_error="skip", cache=cache)
+    try:
+        done = encode_block(encoder, [texts[i] for i in new], kind=kind, on_error=on_error, cache=cache)
+    except RowError as error:
+        line = block[new[error.row]].line
+        raise EngineError(
+            f"Line {line} cannot be encoded: {error.reason} Leave such rows out with --errors skip "
+            "(on_error='skip'); the blocks before it are kept."
+        ) from error
     problems = [(run.done + i, row.line, row.problem) for i, row in enumerate(block) if row.problem]
-    for at, reason in done.failures.items():
-        row = block[new[at]]
-        if on_error == "raise":
-            raise EngineError(
-                f"Line {row.line} cannot be encoded: {reason} Skip such rows with --errors skip "
-                "(on_error='skip'); the rows before it are kept, and the same run goes on from there."
-            )
-        problems.append((run.done + new[at], row.line, reason))
+    problems += [(run.done + new[at], block[new[at]].line, why) for at, why in done.failures.items()]
     stored = np.empty((len(block), run.columns), run.dtype)
     stored[new] = compress(done.vectors, storage)
     copied = [i for i, row in enumerate(seen) if row >= 0]

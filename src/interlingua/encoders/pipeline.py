@@ -10,11 +10,12 @@ import numpy as np
 
 from interlingua.encoders.base import TextEncoder
 from interlingua.encoders.cache import VectorCache
-from interlingua.errors import EngineDown, EngineError, InputError
+from interlingua.errors import EngineDown, InputError, MissingExtra, ModelError, OutputError, RowError
 from interlingua.types import Encoder, EncodeReport
 from interlingua.vectors import Vectors, unit_rows
 
 KINDS = ("text", "query", "document")
+ON_ERROR = ("raise", "skip")
 NOTHING = EncodeReport(0, 0, 0, 0, 0, 0, 0, 0, 0, seconds=0.0)
 
 
@@ -52,19 +53,17 @@ def encode_block(
 
     Raises:
         InputError: an unknown `kind` or `on_error`.
-        EngineError: a row fails, under "raise".
+        RowError: a row fails, under "raise": the first one that does.
         EngineDown: the engine fails as a whole.
+        OutputError: the cache cannot be read or written.
     """
-    if kind not in KINDS:
-        raise InputError(f"kind is {kind!r}; it is one of {', '.join(KINDS)}.")
-    if on_error not in ("raise", "skip"):
-        raise InputError(f"on_error is {on_error!r}; it is one of raise, skip.")
+    check_choices(kind, on_error)
     failures: dict[int, str] = {}
 
     def encode(begin: int, end: int) -> list[tuple[Vectors, EncodeReport]]:
         try:
             return [_encode(encoder, texts[begin:end], kind, cache)]
-        except EngineDown:
+        except (EngineDown, OutputError, ModelError, MissingExtra):
             raise
         except Exception as error:  # an engine may raise anything at a text it cannot take
             if end - begin > 1:
@@ -72,13 +71,28 @@ def encode_block(
                 return encode(begin, middle) + encode(middle, end)
             reason = str(error).strip() or type(error).__name__
             if on_error == "raise":
-                raise EngineError(f"Row {begin} of the block cannot be encoded: {reason}") from error
+                raise RowError(begin, reason) from error
             failures[begin] = reason
             return [(np.zeros((1, encoder.dim), np.float32), replace(NOTHING, rows=1, failed=1))]
 
     parts = encode(0, len(texts)) if len(texts) else []
     vectors = np.concatenate([part for part, _ in parts] or [np.zeros((0, encoder.dim), np.float32)])
     return Block(vectors, add_reports(*(report for _, report in parts)), failures)
+
+
+def check_choices(kind: str, on_error: str) -> None:
+    """Raises InputError where either is unknown."""
+    if kind not in KINDS:
+        raise InputError(f"kind is {kind!r}; it is one of {', '.join(KINDS)}.")
+    if on_error not in ON_ERROR:
+        raise InputError(f"on_error is {on_error!r}; it is one of {', '.join(ON_ERROR)}.")
+
+
+def prompt_of(encoder: Encoder, kind: str) -> str:
+    """What goes before texts of a kind; "" where the engine is not ours, and adds its own."""
+    if not isinstance(encoder, TextEncoder):
+        return ""
+    return {"text": encoder.prompt, "query": encoder.query_prompt, "document": encoder.document_prompt}[kind]
 
 
 def add_reports(*reports: EncodeReport) -> EncodeReport:
@@ -90,16 +104,27 @@ def _encode(
     encoder: Encoder, texts: Sequence[str], kind: str, cache: VectorCache | None
 ) -> tuple[Vectors, EncodeReport]:
     if isinstance(encoder, TextEncoder):
-        prompts = {"text": encoder.prompt, "query": encoder.query_prompt, "document": encoder.document_prompt}
-        if cache is None:
-            return encoder.encode_with_report(texts, prompt=prompts[kind])
-        return cache.encode(encoder, texts, prompts[kind])
+        return encoder.encode_with_report(texts, prompt=prompt_of(encoder, kind), cache=cache)
     began = time.perf_counter()
     encode = {"text": encoder.encode, "query": encoder.encode_query, "document": encoder.encode_documents}[
         kind
     ]
-    vectors = unit_rows(encode(texts))
+    places: dict[str, int] = {}
+    at = [places.setdefault(text, len(places)) for text in texts]
+    units = unit_rows(encode(list(places)))
+    if units.shape != (len(places), encoder.dim):
+        raise EngineDown(
+            f"{encoder.name} gives vectors of shape {units.shape} for {len(places)} texts; "
+            f"it must be ({len(places)}, {encoder.dim})."
+        )
+    vectors = units[at]
     encoded = int(vectors.any(axis=1).sum())
-    seconds = time.perf_counter() - began
-    empty = len(texts) - encoded
-    return vectors, replace(NOTHING, rows=len(texts), encoded=encoded, empty=empty, seconds=seconds)
+    report = replace(
+        NOTHING,
+        rows=len(texts),
+        encoded=encoded,
+        deduplicated=encoded - int(units.any(axis=1).sum()),
+        empty=len(texts) - encoded,
+        seconds=time.perf_counter() - began,
+    )
+    return vectors, report

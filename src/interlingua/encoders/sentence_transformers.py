@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from interlingua.encoders.base import Lost, TextEncoder, truncated_dim
 from interlingua.encoders.batching import TokenBudget, run_batches
 from interlingua.encoders.model_folder import read_prompts
 from interlingua.encoders.transformer import thread_count
-from interlingua.errors import InputError, ModelError, require
+from interlingua.errors import InputError, ModelError, first_line, require
 from interlingua.vectors import Vectors
 
 BATCH_TOKENS = 8192
@@ -60,6 +61,7 @@ class SentenceTransformersEncoder(TextEncoder):
         self.budget = TokenBudget(batch_tokens)
         self._folder = folder
         self._dtype = dtype
+        self._tokenizing = threading.Lock()  # a tokenizer keeps its truncation as state
         self._model = _load(folder, device, dtype, trust_remote_code)
         if threads is not None:
             import torch
@@ -67,6 +69,8 @@ class SentenceTransformersEncoder(TextEncoder):
             torch.set_num_threads(thread_count(threads))
         prompts = read_prompts(folder)
         self.prompt, self.query_prompt, self.document_prompt = prompts.any, prompts.query, prompts.document
+        truncate_dim = truncate_dim or self._model.truncate_dim
+        self._model.truncate_dim = None
         self.native_dim = int(self._model.get_embedding_dimension())
         self.dim = truncated_dim(self.native_dim, truncate_dim)
 
@@ -104,7 +108,8 @@ class SentenceTransformersEncoder(TextEncoder):
         vectors = np.empty((len(texts), self.native_dim), np.float32)
 
         def run(rows: NDArray[np.int64]) -> Vectors:
-            features = self._model.preprocess([texts[i] for i in rows], prompt=prompt or None)
+            with self._tokenizing:
+                features = self._model.preprocess([texts[i] for i in rows], prompt=prompt or None)
             features = {
                 key: value.to(self._model.device) if isinstance(value, torch.Tensor) else value
                 for key, value in features.items()
@@ -121,7 +126,8 @@ class SentenceTransformersEncoder(TextEncoder):
         tokenizer = self._model.tokenizer
         if not callable(tokenizer):
             return np.array([len(text.split()) for text in texts], np.int64)
-        ids = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+        with self._tokenizing:
+            ids = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
         return np.fromiter(map(len, ids), np.int64, len(ids))
 
     def _weights_fingerprint(self) -> str:
@@ -151,11 +157,16 @@ def _load(folder: Path, device: str, dtype: str, trust_remote_code: bool) -> Any
         ) from error
     try:
         return SentenceTransformer(
-            str(folder),
+            str(folder.resolve()),
             device=device,
             model_kwargs={"dtype": getattr(torch, dtype)},
             trust_remote_code=trust_remote_code,
-        )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
+            local_files_only=not trust_remote_code,
+        ).eval()
+    except Exception as error:  # safetensors and the models' own code raise bare Exception
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{folder} runs code of its own; read it, then allow it with trust_remote_code=True."
+            ) from error
+        reason = first_line(error)
         raise ModelError(f"{folder} cannot be loaded by Sentence Transformers: {reason}") from error

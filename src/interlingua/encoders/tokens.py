@@ -20,7 +20,7 @@ class ModelTokenizer:
     """The tokenizer of a model folder.
 
     Attributes:
-        max_tokens: where a text is cut, special tokens included.
+        max_tokens: where a text is cut, special tokens included; None where it is not.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
@@ -32,12 +32,15 @@ class ModelTokenizer:
         self._pad = _padding_id(self._whole, folder.transformer) if padding is None else padding["pad_id"]
         self._whole.no_padding()
         self._cut = Tokenizer.from_str(self._whole.to_str())
-        self._cut.enable_truncation(self.max_tokens)
+        if self.max_tokens is not None:
+            self._cut.enable_truncation(self.max_tokens)
 
     def encode(self, texts: list[str]) -> tuple[list[list[int]], NDArray[np.int64]]:
         """The ids of each text, special ones included; and how many tokens each lost, int64 (n,)."""
         ids = [encoding.ids for encoding in self._whole.encode_batch_fast(texts)]
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        if self.max_tokens is None:
+            return ids, np.zeros_like(lengths)
         lost = np.maximum(lengths - self.max_tokens, 0)
         for i in np.flatnonzero(lost):
             ids[i] = self._cut.encode(texts[i]).ids

@@ -15,7 +15,7 @@ from interlingua.encoders.batching import TokenBudget, run_batches
 from interlingua.encoders.model_folder import ModelFolder
 from interlingua.encoders.pooling import pool
 from interlingua.encoders.tokens import Inputs, ModelTokenizer
-from interlingua.errors import InputError, ModelError
+from interlingua.errors import InputError, ModelError, first_line
 from interlingua.vectors import Vectors
 
 BATCH_TOKENS = 512
@@ -60,12 +60,19 @@ class TransformerEncoder(TextEncoder):
         self._folder = folder
         self._graph = graph
         self._tokenizer = ModelTokenizer(folder)
-        self.native_dim = self._pool(*self._first_run(), 0).shape[1]
+        inputs, output = self._first_run()
+        try:
+            self.native_dim = self._pool(inputs, output, 0).shape[1]
+        except ValueError as error:
+            raise ModelError(
+                f"The layers of {folder.path} do not fit its transformer ({first_line(error)}); "
+                "copy it again."
+            ) from error
         self.dim = truncated_dim(self.native_dim, truncate_dim)
 
     @property
-    def max_tokens(self) -> int:
-        """Where a text is cut, special tokens included."""
+    def max_tokens(self) -> int | None:
+        """Where a text is cut, special tokens included; None where it is not."""
         return self._tokenizer.max_tokens
 
     @abstractmethod
@@ -97,12 +104,18 @@ class TransformerEncoder(TextEncoder):
         if not ids[0]:
             raise ModelError(f"The tokenizer of {self._folder.path} gives no tokens; copy the model again.")
         inputs = self._tokenizer.pad(ids)
-        return inputs, self._run(inputs)
+        try:
+            return inputs, self._run(inputs)
+        except Exception as error:  # each engine has errors of its own
+            raise ModelError(
+                f"{self._graph} does not run on the tokens of its folder ({first_line(error)}); "
+                "copy the model again."
+            ) from error
 
     def _pool(self, inputs: Inputs, output: NDArray[np.float32], skipped: int) -> Vectors:
-        vectors = output
-        if output.ndim == 3:
-            vectors = pool(output, inputs["attention_mask"], self._folder.pooling, skipped=skipped)
+        if output.ndim == 2:  # the graph has all modules inside
+            return output
+        vectors = pool(output, inputs["attention_mask"], self._folder.pooling, skipped=skipped)
         for layer in self._folder.layers:
             vectors = layer(vectors)
         return vectors
@@ -112,11 +125,11 @@ class TransformerEncoder(TextEncoder):
         digest = hashlib.sha256()
         root = self._folder.path
         around = [*root.glob("*.json"), *root.glob("[0-9]_*/*"), self._folder.transformer / "tokenizer.json"]
-        for file in [
-            self._graph,
-            *sorted(self._graph.parent.glob(f"{self._graph.name}*data")),
-            *sorted(around),
-        ]:
+        inside = self._graph.parent
+        around += (
+            inside.glob("*_data") if inside == root else (f for f in inside.iterdir() if f.suffix != ".onnx")
+        )
+        for file in [self._graph, *sorted(around)]:
             with file.open("rb") as stream:
                 while block := stream.read(1 << 22):
                     digest.update(block)

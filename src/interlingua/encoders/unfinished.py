@@ -8,15 +8,17 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from interlingua.encoders.pipeline import NOTHING, add_reports
-from interlingua.errors import InputError, require
+from interlingua.errors import InputError, OutputError, require
 from interlingua.files import Row
 from interlingua.storage import Stored
 from interlingua.types import EncodeReport
@@ -27,6 +29,7 @@ REMEMBERED_TEXTS = 2_000_000
 REMEMBERED_CHARACTERS = 100_000_000
 HEADER_BYTES = 128
 ROWS_AT_ONCE = 8192
+MOST_PROBLEMS = 1000
 Problem = tuple[int, int, str]
 """Row number from 0, line from 1, and why it could not be read or encoded."""
 
@@ -41,7 +44,7 @@ class UnfinishedRun:
 
     Attributes:
         done: rows passed over or added so far.
-        report, problems: of the rows added, in this call and those before.
+        report, problems: of the rows added, in this call and those before; the first 1,000 problems.
         seconds_before: what earlier calls took.
         seen: row numbers of texts that were encoded, for equal ones to be copied from.
     """
@@ -50,23 +53,35 @@ class UnfinishedRun:
         """Begin in a new folder, or go on in the one that is there.
 
         Raises:
-            InputError: the folder there holds a run with another model or other settings.
+            InputError: the folder there holds a run with another model or other settings, or is damaged.
+            OutputError: another process writes there.
         """
         self.output, self.dtype, self.columns = output, dtype, columns
         self.folder = unfinished(output)
         self.folder.mkdir(exist_ok=True)
+        self._lock = FileLock(self.folder / "lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise OutputError(f"Another process is writing {output}; wait for it, or stop it.") from error
+        try:
+            self._take_up(identity)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _take_up(self, identity: dict[str, Any]) -> None:
         self.seen: dict[str, int] = {}
         self._characters = 0
         self._identity = identity
         self._digest = self._next_digest = hashlib.blake2b(digest_size=16)
-        self._width = dtype.itemsize * columns
+        self._width = self.dtype.itemsize * self.columns
         state = self._read_state()
         self.done, self._before = 0, int(state.get("rows", 0))
         self._expected = str(state.get("digest", ""))
         self.report = EncodeReport(**state["report"]) if state else NOTHING
         self.seconds_before = self.report.seconds
         self.problems: list[Problem] = [(int(a), int(b), str(c)) for a, b, c in state.get("problems", [])]
-        self._failed = {row for row, _, _ in self.problems}
         self._vectors = self._open("vectors.npy", HEADER_BYTES + self._before * self._width)
         self._text_bytes = int(state.get("text_bytes", 0))
         self._texts = self._open("texts.jsonl", self._text_bytes)
@@ -78,13 +93,17 @@ class UnfinishedRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.folder.exists():
-            if not self._vectors.closed and self.done >= self._before:
+        if not self._vectors.closed and self.done >= self._before:
+            with suppress(OSError):  # a full disk: what was saved before stays
                 self._save()
-            if self.done == 0 and self._before == 0:
-                shutil.rmtree(self.folder)
+        self._close()
+        if self.folder.exists() and self.done == 0 and self._before == 0:
+            shutil.rmtree(self.folder)
+
+    def _close(self) -> None:
         self._vectors.close()
         self._texts.close()
+        self._lock.release()
 
     def pass_over(self, block: Sequence[Row]) -> bool:
         """Whether an earlier call did this block already; then it is only remembered.
@@ -104,7 +123,7 @@ class UnfinishedRun:
                 "folder to begin anew."
             )
         self._digest = self._next_digest
-        self._remember(texts)
+        self._remember(texts, self._mapped(self._before)[self.done : self.done + len(block)])
         self.done += len(block)
         return True
 
@@ -116,13 +135,12 @@ class UnfinishedRun:
         if self.output.suffix == ".parquet":
             lines = (json.dumps([row.line, row.texts[0]]) + "\n" for row in block)
             self._texts.write("".join(lines).encode())
-        self._failed.update(row for row, _, _ in problems)
-        self._remember([row.texts[0] for row in block])
+        self._remember([row.texts[0] for row in block], stored)
         # In one step, so that a stop by a signal finds either the old state or the new one.
         self.done, self.report, self.problems, self._digest, self._text_bytes = (
             self.done + len(block),
             add_reports(self.report, report),
-            self.problems + problems,
+            [*self.problems, *problems][:MOST_PROBLEMS],
             self._next_digest,
             self._texts.tell(),
         )
@@ -157,13 +175,16 @@ class UnfinishedRun:
             self._write_header(self.done)
             os.fsync(self._vectors.fileno())
             (self.folder / "vectors.npy").replace(self.output)
-        self._vectors.close()
+        (self.folder / "state.json").unlink()
+        self._close()
         shutil.rmtree(self.folder)
 
-    def _remember(self, texts: Sequence[str]) -> None:
-        for row, text in enumerate(texts, self.done):
-            if text and row not in self._failed and text not in self.seen and not text.isspace():
-                self.seen[text] = row
+    def _remember(self, texts: Sequence[str], stored: Stored) -> None:
+        """Texts that got a vector, with their row numbers."""
+        for row in np.flatnonzero(stored.any(axis=1)).tolist():
+            text = texts[row]
+            if text not in self.seen:
+                self.seen[text] = self.done + row
                 self._characters += len(text)
         if len(self.seen) > REMEMBERED_TEXTS or self._characters > REMEMBERED_CHARACTERS:
             self.seen.clear()
@@ -178,6 +199,9 @@ class UnfinishedRun:
         """A file of the run, cut back to what the state vouches for."""
         path = self.folder / name
         stream = path.open("r+b" if path.exists() else "w+b")
+        if self._before and path.stat().st_size < size:
+            stream.close()
+            raise self._damaged(f"{name} is shorter than {size:,} bytes")
         stream.truncate(size)
         stream.seek(0, os.SEEK_END)
         return stream
@@ -186,8 +210,11 @@ class UnfinishedRun:
         path = self.folder / "state.json"
         if not path.exists():
             return {}
-        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        begun = state["identity"]
+        try:
+            state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            begun = state["identity"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged("state.json cannot be read") from error
         if begun != self._identity:
             wished = self._identity
             other = [f"{key} {begun.get(key)!r}" for key in wished if begun.get(key) != wished[key]]
@@ -196,6 +223,12 @@ class UnfinishedRun:
                 "the same settings, or delete the folder to begin anew."
             )
         return state
+
+    def _damaged(self, what: str) -> InputError:
+        return InputError(
+            f"{self.folder} is damaged: {what}. Where {self.output} is not there whole already, delete the "
+            "folder to begin anew."
+        )
 
     def _save(self) -> None:
         for stream in (self._vectors, self._texts):
