@@ -32,7 +32,6 @@ TICKETS = Path(__file__).parent.parent / "examples" / "tickets.jsonl"
 PEER = "Sentence Transformers"
 ENGINES = {
     PEER: {},
-    "torch float32": {"engine": "torch"},
     "onnx float32": {"engine": "onnx"},
     "onnx int8": {"engine": "onnx", "dtype": "int8"},
     "openvino float32": {"engine": "openvino"},
