@@ -9,14 +9,13 @@ from pathlib import Path
 import click
 
 from interlingua.cli.options import column_option, file_argument, model_options, reading_options
-from interlingua.cli.reading import estimated_rows
+from interlingua.cli.reading import estimated_rows, stream_texts
 from interlingua.cli.render import progress_bar, show_problems, show_report
 from interlingua.encoders.cache import VectorCache
 from interlingua.encoders.output import encode_to_file
 from interlingua.encoders.pipeline import KINDS
 from interlingua.encoders.unfinished import unfinished
 from interlingua.errors import EngineDown, OutputError, require
-from interlingua.files import read_rows
 from interlingua.storage import STORAGES
 from interlingua.types import Encoder
 
@@ -83,7 +82,7 @@ def encode_command(
         require("pyarrow", extra="parquet")
     if not output.parent.is_dir():
         raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
-    rows = read_rows(file, (column,) if column else (), format=format_, header=not no_header, errors=errors)
+    rows = stream_texts(file, (column,) if column else (), format_, no_header, errors)
     total = estimated_rows(file, format_) if sys.stderr.isatty() else None
     encoder = open_encoder()
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from interlingua.errors import InputError
@@ -17,12 +17,20 @@ def read_texts(
     Raises:
         InputError: the file cannot be read, or has no rows.
     """
-    rows = list(read_rows(file, columns, format=format_, header=not no_header, errors=errors))
-    if not rows:
+    return list(stream_texts(file, columns, format_, no_header, errors))
+
+
+def stream_texts(
+    file: Path, columns: Sequence[str], format_: str | None, no_header: bool, errors: str
+) -> Iterator[Row]:
+    """The same, a row at a time."""
+    row = None
+    for row in read_rows(file, columns, format=format_, header=not no_header, errors=errors):
+        yield row
+    if row is None:
         raise InputError(
             f"{'Standard input' if str(file) == '-' else file} has no rows; there is nothing to do."
         )
-    return rows
 
 
 def estimated_rows(path: Path, format: str | None = None) -> int | None:
