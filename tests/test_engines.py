@@ -148,8 +148,10 @@ def test_a_model_is_truncated_to_its_first_columns(exported):
     np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=1e-5)
     assert encoder.fingerprint != load_encoder(folder).fingerprint
     assert load_encoder(truncate_dim=64).encode(["a cat"]).shape == (1, 64)
-    with pytest.raises(InputError, match="truncate_dim is 13; this model takes 1 to 12"):
-        load_encoder(folder, truncate_dim=13)
+    for dim in (0, 13):
+        for engine in ("onnx", "torch"):
+            with pytest.raises(InputError, match=f"truncate_dim is {dim}; this model takes 1 to 12"):
+                load_encoder(folder, engine=engine, truncate_dim=dim)
 
 
 def test_a_fingerprint_names_the_weights_and_the_file_that_runs(exported):

@@ -141,8 +141,7 @@ class TextEncoder(ABC):
         except InterlinguaError:
             raise
         except Exception as error:  # each engine has errors of its own
-            reason = first_line(error)
-            raise EngineError(f"{self.name} fails on these texts: {reason}") from error
+            raise EngineError(f"{self.name} fails on these texts: {first_line(error)}") from error
         try:
             return unit_rows(raw[:, : self.dim]), lost
         except InputError as error:

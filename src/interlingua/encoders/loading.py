@@ -12,7 +12,7 @@ from interlingua.encoders.hub import model_folder
 from interlingua.encoders.model_folder import MODULES, STATIC, Prompts, read_model_folder, read_modules
 from interlingua.encoders.onnx_files import find_onnx, onnx_files
 from interlingua.encoders.static import StaticEncoder
-from interlingua.errors import InputError, ModelError
+from interlingua.errors import InputError, ModelError, require
 
 ENGINES = ("static", "onnx", "openvino", "torch", "endpoint")
 LAYER_FILES = (("*_Dense/model.safetensors",), ("*_Dense/pytorch_model.bin",))
@@ -66,7 +66,7 @@ def open_encoder(name_or_path: str | Path, engine: str | None, options: Options)
 
 
 def _check_options(engine: str, options: Options) -> None:
-    given = {name for name in options.__dataclass_fields__ if getattr(options, name) not in (None, False)}
+    given = {name for name in options.__dataclass_fields__ if getattr(options, name) is not None}
     if extra := sorted(given - TAKES[engine]):
         raise InputError(
             f"The engine {engine!r} does not take {', '.join(extra)}; "
@@ -126,7 +126,6 @@ def _open_static(source: str | Path, entry: CatalogEntry | None, options: Option
 
 def _open_onnx(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
     from interlingua.encoders.onnx import OnnxEncoder
-    from interlingua.errors import require
 
     require("onnxruntime", extra="onnx")
     return _open_graph(OnnxEncoder, source, entry, options, options.dtype or "float32", {})
@@ -134,7 +133,6 @@ def _open_onnx(source: str | Path, entry: CatalogEntry | None, options: Options)
 
 def _open_openvino(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
     from interlingua.encoders.openvino import OpenVinoEncoder
-    from interlingua.errors import require
 
     require("openvino", extra="openvino")
     return _open_graph(
@@ -174,7 +172,7 @@ def _open_graph(
         find_onnx(path, file_dtype, str(source)),
         name=_name(source),
         revision=revision,
-        truncate_dim=options.truncate_dim or folder.truncate_dim,
+        truncate_dim=folder.truncate_dim if options.truncate_dim is None else options.truncate_dim,
         **{key: value for key, value in given.items() if value is not None},
     )
 

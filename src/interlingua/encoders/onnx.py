@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from interlingua.encoders.model_folder import ModelFolder
 from interlingua.encoders.tokens import Inputs
 from interlingua.encoders.transformer import BATCH_TOKENS, TransformerEncoder, thread_count
-from interlingua.errors import ModelError, require
+from interlingua.errors import ModelError, first_line, require
 
 TOKEN_OUTPUTS = ("token_embeddings", "last_hidden_state")
 POOLED_OUTPUTS = ("sentence_embedding",)
@@ -100,7 +100,6 @@ def _open_session(graph: Path) -> Any:
     try:
         return runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no root
-        reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"{graph} is no ONNX file that onnxruntime runs ({reason}); copy it again."
+            f"{graph} is no ONNX file that onnxruntime runs ({first_line(error)}); copy it again."
         ) from error

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from interlingua.encoders.base import Lost, TextEncoder, truncated_dim
 from interlingua.encoders.batching import TokenBudget, run_batches
-from interlingua.encoders.model_folder import read_prompts
+from interlingua.encoders.model_folder import LIMITLESS, read_prompts
 from interlingua.encoders.transformer import thread_count
 from interlingua.errors import InputError, ModelError, first_line, require
 from interlingua.vectors import Vectors
 
 BATCH_TOKENS = 8192
-LIMITLESS = 10**9
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -69,7 +68,7 @@ class SentenceTransformersEncoder(TextEncoder):
             torch.set_num_threads(thread_count(threads))
         prompts = read_prompts(folder)
         self.prompt, self.query_prompt, self.document_prompt = prompts.any, prompts.query, prompts.document
-        truncate_dim = truncate_dim or self._model.truncate_dim
+        truncate_dim = self._model.truncate_dim if truncate_dim is None else truncate_dim
         self._model.truncate_dim = None
         self.native_dim = int(self._model.get_embedding_dimension())
         self.dim = truncated_dim(self.native_dim, truncate_dim)
@@ -151,9 +150,8 @@ def _load(folder: Path, device: str, dtype: str, trust_remote_code: bool) -> Any
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"torch cannot use the device {device!r} here ({reason}); 'cpu' always works."
+            f"torch cannot use the device {device!r} here ({first_line(error)}); 'cpu' always works."
         ) from error
     try:
         return SentenceTransformer(
@@ -168,5 +166,6 @@ def _load(folder: Path, device: str, dtype: str, trust_remote_code: bool) -> Any
             raise ModelError(
                 f"{folder} runs code of its own; read it, then allow it with trust_remote_code=True."
             ) from error
-        reason = first_line(error)
-        raise ModelError(f"{folder} cannot be loaded by Sentence Transformers: {reason}") from error
+        raise ModelError(
+            f"{folder} cannot be loaded by Sentence Transformers: {first_line(error)}"
+        ) from error

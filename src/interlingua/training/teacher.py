@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interlingua.errors import InputError, ModelError, require
+from interlingua.errors import InputError, ModelError, first_line, require
 
 BLOCK = 20_000
 PACKAGE = "package:"
@@ -85,10 +85,9 @@ def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
             trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"The teacher {name_or_path!r} cannot be loaded ({reason}); give the folder of a Sentence "
-            "Transformers model, or its hub name and a connection."
+            f"The teacher {name_or_path!r} cannot be loaded ({first_line(error)}); give the folder of a "
+            "Sentence Transformers model, or its hub name and a connection."
         ) from error
 
 
