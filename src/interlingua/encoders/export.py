@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from interlingua.encoders.model_folder import read_json, read_model_folder
-from interlingua.encoders.onnx import OnnxEncoder
+from interlingua.encoders.onnx import onnx_graph
 from interlingua.encoders.onnx_files import FLOAT32_FILES, this_cpu
+from interlingua.encoders.transformer import TransformerEncoder
 from interlingua.errors import InputError, ModelError, require
 from interlingua.types import Encoder
 from interlingua.vectors import Vectors, top_k
@@ -165,7 +166,7 @@ def _takes(transformer: Any, name: str) -> bool:
 
 
 def _check(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors) -> Check:
-    got = OnnxEncoder(read_model_folder(folder), graph, name=folder.name).encode(texts)
+    got = TransformerEncoder(read_model_folder(folder), onnx_graph(graph), name=folder.name).encode(texts)
     cosines = np.einsum("ij,ij->i", got, expected)
     _, before = top_k(expected, expected, NEIGHBOURS + 1)
     _, after = top_k(got, got, NEIGHBOURS + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from interlingua.encoders.base import TextEncoder, truncated_dim
@@ -12,6 +13,7 @@ from interlingua.encoders.hub import model_folder
 from interlingua.encoders.model_folder import MODULES, STATIC, Prompts, read_model_folder, read_modules
 from interlingua.encoders.onnx_files import find_onnx, onnx_files
 from interlingua.encoders.static import StaticEncoder
+from interlingua.encoders.transformer import Graph, TransformerEncoder
 from interlingua.errors import InputError, ModelError, require
 
 ENGINES = ("static", "onnx", "openvino", "torch", "endpoint")
@@ -125,28 +127,27 @@ def _open_static(source: str | Path, entry: CatalogEntry | None, options: Option
 
 
 def _open_onnx(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
-    from interlingua.encoders.onnx import OnnxEncoder
+    from interlingua.encoders.onnx import onnx_graph
 
     require("onnxruntime", extra="onnx")
-    return _open_graph(OnnxEncoder, source, entry, options, options.dtype or "float32", {})
+    open_file = partial(onnx_graph, threads=options.threads)
+    return _open_graph(open_file, options.dtype or "float32", source, entry, options)
 
 
 def _open_openvino(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
-    from interlingua.encoders.openvino import OpenVinoEncoder
+    from interlingua.encoders.openvino import openvino_graph
 
     require("openvino", extra="openvino")
-    return _open_graph(
-        OpenVinoEncoder, source, entry, options, "float32", {"dtype": options.dtype or "float32"}
-    )
+    open_file = partial(openvino_graph, dtype=options.dtype or "float32", threads=options.threads)
+    return _open_graph(open_file, "float32", source, entry, options)
 
 
 def _open_graph(
-    kind: Callable[..., TextEncoder],
+    open_file: Callable[[Path], Graph],
+    file_dtype: str,
     source: str | Path,
     entry: CatalogEntry | None,
     options: Options,
-    file_dtype: str,
-    more: dict[str, str],
 ) -> TextEncoder:
     names = onnx_files(file_dtype)
     if entry is not None and not entry.onnx:
@@ -166,14 +167,13 @@ def _open_graph(
     folder = read_model_folder(path)
     if entry is not None and folder.prompts == Prompts():
         folder = replace(folder, prompts=catalog_prompts(entry))
-    given = {"batch_tokens": options.batch_tokens, "threads": options.threads, **more}
-    return kind(
+    return TransformerEncoder(
         folder,
-        find_onnx(path, file_dtype, str(source)),
+        open_file(find_onnx(path, file_dtype, str(source))),
         name=_name(source),
         revision=revision,
         truncate_dim=folder.truncate_dim if options.truncate_dim is None else options.truncate_dim,
-        **{key: value for key, value in given.items() if value is not None},
+        batch_tokens=options.batch_tokens,
     )
 
 

@@ -8,55 +8,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interlingua.encoders.model_folder import ModelFolder
 from interlingua.encoders.tokens import Inputs
-from interlingua.encoders.transformer import BATCH_TOKENS, TransformerEncoder, thread_count
+from interlingua.encoders.transformer import Graph, thread_count
 from interlingua.errors import ModelError, first_line, require
 
+BATCH_TOKENS = 512
 TOKEN_OUTPUTS = ("token_embeddings", "last_hidden_state")
 POOLED_OUTPUTS = ("sentence_embedding",)
 
 
-class OnnxEncoder(TransformerEncoder):
-    """A transformer's ONNX file in onnxruntime, on the CPU."""
+def onnx_graph(file: Path, *, threads: int | None = None) -> Graph:
+    """Open an ONNX file in onnxruntime, on the CPU.
 
-    def __init__(
-        self,
-        folder: ModelFolder,
-        graph: Path,
-        *,
-        name: str,
-        revision: str = "",
-        truncate_dim: int | None = None,
-        batch_tokens: int = BATCH_TOKENS,
-        threads: int | None = None,
-    ) -> None:
-        """Beside what every transformer takes, `threads`: CPU threads; default: all there are.
+    Each thread runs batches of its own: that is faster than all threads on one batch, because a small
+    batch is many small operations, and each would wait for the slowest thread.
 
-        Each thread runs batches of its own: that is faster than all threads on one batch, because a
-        small batch is many small operations, and each would wait for the slowest thread.
+    Args:
+        file: the ONNX file.
+        threads: CPU threads; default: all there are.
 
-        Raises:
-            ModelError: the file is no ONNX graph, or not one of a text model.
-            MissingExtra: onnxruntime is not installed.
-        """
-        self._session = _open_session(graph)
-        self._wanted = [entry.name for entry in self._session.get_inputs()]
-        self._output = choose_output([entry.name for entry in self._session.get_outputs()], graph)
-        super().__init__(
-            folder,
-            graph,
-            name=name,
-            revision=revision,
-            truncate_dim=truncate_dim,
-            batch_tokens=batch_tokens,
-            workers=thread_count(threads),
-        )
+    Raises:
+        ModelError: the file is no ONNX graph, or not one of a text model.
+        MissingExtra: onnxruntime is not installed.
+    """
+    session = _open_session(file)
+    wanted = [entry.name for entry in session.get_inputs()]
+    output = choose_output([entry.name for entry in session.get_outputs()], file)
 
-    def _run(self, inputs: Inputs) -> NDArray[np.float32]:
-        return np.asarray(
-            self._session.run([self._output], graph_inputs(inputs, self._wanted))[0], np.float32
-        )
+    def run(inputs: Inputs) -> NDArray[np.float32]:
+        return np.asarray(session.run([output], graph_inputs(inputs, wanted))[0], np.float32)
+
+    return Graph(file, run, thread_count(threads), BATCH_TOKENS)
 
 
 def graph_inputs(inputs: Inputs, wanted: list[str]) -> Inputs:

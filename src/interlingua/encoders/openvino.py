@@ -13,60 +13,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interlingua.encoders.model_folder import ModelFolder
 from interlingua.encoders.onnx import choose_output, graph_inputs
 from interlingua.encoders.tokens import Inputs
-from interlingua.encoders.transformer import TransformerEncoder, thread_count
+from interlingua.encoders.transformer import Graph, thread_count
 from interlingua.errors import InputError, ModelError, require
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 BATCH_TOKENS = 1024
 
 
-class OpenVinoEncoder(TransformerEncoder):
-    """A transformer's ONNX file in OpenVINO, on the CPU.
+def openvino_graph(file: Path, *, dtype: str = "float32", threads: int | None = None) -> Graph:
+    """Open an ONNX file in OpenVINO, on the CPU.
 
-    "bfloat16" is the dtype of the arithmetic; processors with bfloat16 matrix units gain from it.
+    Args:
+        file: the ONNX file.
+        dtype: of the arithmetic; processors with bfloat16 matrix units gain from "bfloat16".
+        threads: CPU threads; default: all there are.
+
+    Raises:
+        InputError: an unknown dtype.
+        ModelError: the file is no graph that OpenVINO reads.
+        MissingExtra: openvino is not installed.
     """
+    if dtype not in PRECISIONS:
+        raise InputError(f"dtype is {dtype!r}; with OpenVINO it is one of {', '.join(PRECISIONS)}.")
+    model = _compile(file, PRECISIONS[dtype], thread_count(threads))
+    request = model.create_infer_request()
+    one_at_a_time = threading.Lock()
+    wanted = [entry.any_name for entry in model.inputs]
+    output = choose_output([entry.any_name for entry in model.outputs], file)
 
-    def __init__(
-        self,
-        folder: ModelFolder,
-        graph: Path,
-        *,
-        name: str,
-        revision: str = "",
-        dtype: str = "float32",
-        truncate_dim: int | None = None,
-        batch_tokens: int = BATCH_TOKENS,
-        threads: int | None = None,
-    ) -> None:
-        """Beside what every transformer takes: `dtype` of the arithmetic, and `threads`.
+    def run(inputs: Inputs) -> NDArray[np.float32]:
+        with one_at_a_time:
+            request.infer(graph_inputs(inputs, wanted), share_inputs=True)
+            return np.array(request.get_tensor(output).data, np.float32)
 
-        Raises:
-            InputError: an unknown dtype.
-            ModelError: the file is no graph that OpenVINO reads.
-            MissingExtra: openvino is not installed.
-        """
-        if dtype not in PRECISIONS:
-            raise InputError(f"dtype is {dtype!r}; with OpenVINO it is one of {', '.join(PRECISIONS)}.")
-        self._dtype = dtype
-        self._model = _compile(graph, PRECISIONS[dtype], thread_count(threads))
-        self._request = self._model.create_infer_request()
-        self._one_at_a_time = threading.Lock()
-        self._wanted = [entry.any_name for entry in self._model.inputs]
-        self._output = choose_output([entry.any_name for entry in self._model.outputs], graph)
-        super().__init__(
-            folder, graph, name=name, revision=revision, truncate_dim=truncate_dim, batch_tokens=batch_tokens
-        )
-
-    def _run(self, inputs: Inputs) -> NDArray[np.float32]:
-        with self._one_at_a_time:
-            self._request.infer(graph_inputs(inputs, self._wanted), share_inputs=True)
-            return np.array(self._request.get_tensor(self._output).data, np.float32)
-
-    def _weights_fingerprint(self) -> str:
-        return f"{super()._weights_fingerprint()}/{self._dtype}"
+    return Graph(file, run, 1, BATCH_TOKENS, f"openvino/{dtype}")
 
 
 @contextmanager

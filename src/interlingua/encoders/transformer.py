@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,34 +19,51 @@ from interlingua.encoders.tokens import Inputs, ModelTokenizer
 from interlingua.errors import InputError, ModelError, first_line
 from interlingua.vectors import Vectors
 
-BATCH_TOKENS = 512
 TOKENISE_AT_ONCE = 4096
 
 
+@dataclass(frozen=True)
+class Graph:
+    """A transformer's graph, opened by an engine.
+
+    Attributes:
+        file: what was opened.
+        run: token vectors, float32 (n, length, width), or vectors that the graph pooled, float32 (n, width).
+        workers: how many batches run at a time.
+        batch_tokens: how many tokens a batch may hold unless told otherwise.
+        arithmetic: what beside the file decides the vectors, such as "bfloat16".
+    """
+
+    file: Path
+    run: Callable[[Inputs], NDArray[np.float32]]
+    workers: int
+    batch_tokens: int
+    arithmetic: str = ""
+
+
 class TransformerEncoder(TextEncoder):
-    """A transformer in a Sentence Transformers folder; an engine adds `_run`."""
+    """A transformer in a Sentence Transformers folder, its graph run by an engine."""
 
     def __init__(
         self,
         folder: ModelFolder,
-        graph: Path,
+        graph: Graph,
         *,
         name: str,
         revision: str = "",
         truncate_dim: int | None = None,
-        batch_tokens: int = BATCH_TOKENS,
-        workers: int = 1,
+        batch_tokens: int | None = None,
     ) -> None:
         """
         Args:
             folder: what `read_model_folder` gives.
-            graph: the file that the engine runs.
+            graph: what an engine opened.
             name, revision: kept with everything that is stored.
             truncate_dim: keep only the first columns, for models trained to allow it.
             batch_tokens: how many tokens a batch may hold, padding included. Small batches stay in the
-                processor's cache and hold little padding.
-            workers: how many batches run at a time.
+                processor's cache and hold little padding; default: what suits the engine.
         """
+        batch_tokens = graph.batch_tokens if batch_tokens is None else batch_tokens
         if batch_tokens < 1:
             raise InputError(f"batch_tokens is {batch_tokens}; give at least 1.")
         self.name = name
@@ -56,7 +74,6 @@ class TransformerEncoder(TextEncoder):
             folder.prompts.document,
         )
         self.budget = TokenBudget(batch_tokens)
-        self._workers = workers
         self._folder = folder
         self._graph = graph
         self._tokenizer = ModelTokenizer(folder)
@@ -75,10 +92,6 @@ class TransformerEncoder(TextEncoder):
         """Where a text is cut, special tokens included; None where it is not."""
         return self._tokenizer.max_tokens
 
-    @abstractmethod
-    def _run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Token vectors, float32 (n, length, width), or vectors that the graph pooled, float32 (n, width)."""
-
     def _encode(self, texts: list[str], prompt: str) -> tuple[Vectors, Lost]:
         ids: list[list[int]] = []
         lost = np.zeros(len(texts), np.int64)
@@ -93,10 +106,10 @@ class TransformerEncoder(TextEncoder):
 
         def run(rows: NDArray[np.int64]) -> Vectors:
             inputs = self._tokenizer.pad([ids[i] for i in rows])
-            return self._pool(inputs, self._run(inputs), skipped)
+            return self._pool(inputs, self._graph.run(inputs), skipped)
 
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-        run_batches(lengths, self.budget, run, vectors, workers=self._workers)
+        run_batches(lengths, self.budget, run, vectors, workers=self._graph.workers)
         return vectors, lost
 
     def _first_run(self) -> tuple[Inputs, NDArray[np.float32]]:
@@ -105,10 +118,10 @@ class TransformerEncoder(TextEncoder):
             raise ModelError(f"The tokenizer of {self._folder.path} gives no tokens; copy the model again.")
         inputs = self._tokenizer.pad(ids)
         try:
-            return inputs, self._run(inputs)
+            return inputs, self._graph.run(inputs)
         except Exception as error:  # each engine has errors of its own
             raise ModelError(
-                f"{self._graph} does not run on the tokens of its folder ({first_line(error)}); "
+                f"{self._graph.file} does not run on the tokens of its folder ({first_line(error)}); "
                 "copy the model again."
             ) from error
 
@@ -122,14 +135,14 @@ class TransformerEncoder(TextEncoder):
 
     def _weights_fingerprint(self) -> str:
         """SHA-256 over the graph, the tokenizer and the configuration around them, hexadecimal."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self._graph.arithmetic.encode())
         root = self._folder.path
         around = [*root.glob("*.json"), *root.glob("[0-9]_*/*"), self._folder.transformer / "tokenizer.json"]
-        inside = self._graph.parent
+        inside = self._graph.file.parent
         around += (
             inside.glob("*_data") if inside == root else (f for f in inside.iterdir() if f.suffix != ".onnx")
         )
-        for file in [self._graph, *sorted(around)]:
+        for file in [self._graph.file, *sorted(around)]:
             with file.open("rb") as stream:
                 while block := stream.read(1 << 22):
                     digest.update(block)
