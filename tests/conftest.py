@@ -28,7 +28,7 @@ def tiny_model(tmp_path_factory):
     tokenizer = unigram_tokenizer(pieces)
     table = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 16)).astype(np.float32)
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    write_static_folder(folder, tokenizer, table, card="# tiny\n", int8=False)
+    write_static_folder(folder, tokenizer, table, card="# tiny\n", rows="float32")
     return folder
 
 

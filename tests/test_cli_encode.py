@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from cli_runs import BAD_USE, FAILURE, TEXTS, found, said
 from interlingua import load_encoder
@@ -135,13 +136,20 @@ def test_models_lists_filters_and_explains(run_cli):
     assert "near it: LaBSE" in said(run_cli("models", "labs"), FAILURE)
 
 
-def test_export_refuses_what_it_cannot_do(exported, folder, run_cli, tiny_model):
+def test_export_writes_a_static_model_as_others_load_it(folder, run_cli):
+    (check,) = found(run_cli("export", "interlingua-embedded", "-o", "out", "--int8"))
+    assert check["file"] == "int8"
+    assert check["mean_cosine"] > 0.999
+    tensors = {name for file in (folder / "out").glob("*.safetensors") for name in load_file(file)}
+    assert tensors == {"embeddings", "weights"}
+    assert (folder / "out" / "modules.json").exists()
+
+
+def test_export_refuses_what_it_cannot_do(exported, folder, run_cli):
     new = exported[0]
     assert "exists already; choose a new folder" in said(run_cli("export", new, "-o", new), FAILURE)
     (folder / "few.txt").write_text("one\ntwo\n")
     source = new.parent / "source"
     few = run_cli("export", source, "-o", "out", "--check", "few.txt")
     assert "2 texts are too few to check a model on; give at least 10" in said(few, BAD_USE)
-    static = run_cli("export", tiny_model, "-o", "out")
-    assert "StaticEmbedding; only a transformer is exported" in said(static, FAILURE)
     assert not (folder / "out").exists()

@@ -12,9 +12,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from interlingua import load_encoder
 from interlingua.encoders import EMBEDDED_FOLDER
+from interlingua.encoders.export import export_static
 from interlingua.encoders.static import StaticEncoder
 from interlingua.encoders.static_folder import read_static_folder, write_static_folder
-from interlingua.errors import ModelError
+from interlingua.errors import InputError, ModelError
+from interlingua.vectors import unit_rows
 
 SENTENCES = [
     "My parcel has not arrived.",
@@ -57,16 +59,45 @@ def sentence_transformers_vectors(folder, texts):
 ORACLES = [model2vec_vectors, sentence_transformers_vectors]
 
 
-@pytest.mark.parametrize("oracle", ORACLES)
-def test_both_libraries_read_our_folder_and_agree(oracle):
-    assert np.allclose(oracle(EMBEDDED_FOLDER, SENTENCES), load_encoder().encode(SENTENCES), atol=1e-5)
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The embedded model in the published layout, and the check of it."""
+    folder = tmp_path_factory.mktemp("published") / "embedded"
+    return folder, export_static(load_encoder(), folder, SENTENCES)
 
 
 @pytest.mark.parametrize("oracle", ORACLES)
-@pytest.mark.parametrize("int8", [True, False])
-def test_both_libraries_read_a_float32_or_int8_folder(oracle, int8, tiny_tokenizer, tmp_path):
+def test_both_libraries_read_the_embedded_model_once_exported_and_agree(oracle, published):
+    folder, check = published
+    assert np.allclose(oracle(folder, SENTENCES), load_encoder().encode(SENTENCES), atol=1e-5)
+    assert check.lowest_cosine > 0.9999
+    assert "# interlingua-embedded" in (folder / "README.md").read_text()
+
+
+def test_an_int4_folder_is_read_as_the_values_it_holds(tiny_tokenizer, tmp_path):
+    table = np.random.default_rng(0).normal(size=(tiny_tokenizer.get_vocab_size(), 128)).astype(np.float32)
+    write_static_folder(tmp_path / "model", tiny_tokenizer, table, card="# tiny\n", rows="int4")
+    encoder = StaticEncoder.from_folder(tmp_path / "model")
+    held = encoder.piece_vectors()
+    assert not held[0].any()  # the unknown piece
+    assert (unit_rows(held) * unit_rows(table)).sum(axis=1)[1:].min() > 0.98
+    write_static_folder(tmp_path / "plain", tiny_tokenizer, held, card="# tiny\n", rows="float32")
+    plain = StaticEncoder.from_folder(tmp_path / "plain")
+    assert np.allclose(plain.encode(SENTENCES), encoder.encode(SENTENCES), atol=1e-6)
+
+
+def test_rows_of_another_kind_are_refused(tiny_tokenizer, tmp_path):
+    with pytest.raises(InputError, match="rows is 'int3'; it is one of float32, int8, int4"):
+        write_static_folder(
+            tmp_path / "m", tiny_tokenizer, np.zeros((9, 64), np.float32), card="", rows="int3"
+        )
+
+
+@pytest.mark.parametrize("oracle", ORACLES)
+@pytest.mark.parametrize("rows", ["float32", "int8"])
+def test_both_libraries_read_a_float32_or_int8_folder(oracle, rows, tiny_tokenizer, tmp_path):
     table = np.random.default_rng(0).normal(size=(tiny_tokenizer.get_vocab_size(), 12)).astype(np.float32)
-    write_static_folder(tmp_path / "model", tiny_tokenizer, table, card="# tiny\n", int8=int8)
+    write_static_folder(tmp_path / "model", tiny_tokenizer, table, card="# tiny\n", rows=rows)
     ours = StaticEncoder.from_folder(tmp_path / "model").encode(SENTENCES)
     assert np.allclose(oracle(tmp_path / "model", SENTENCES), ours, atol=1e-5)
 

@@ -1,9 +1,10 @@
-"""`interlingua export`: from a torch model to a folder that runs without torch."""
+"""`interlingua export`: a torch model as ONNX, which runs without torch; a static one as others load it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from interlingua.files import read_rows
 
 EXAMPLES = Path(__file__).parent.parent / "encoders" / "example_texts.txt"
 MOST_TEXTS = 1000
+
+if TYPE_CHECKING:
+    from interlingua.encoders.export import Check
 
 
 @click.command("export")
@@ -53,11 +57,15 @@ def export_command(
     \b
         interlingua export paraphrase-multilingual-MiniLM-L12-v2 -o minilm --int8
         interlingua encode posts.txt -o posts.npy --model minilm --dtype int8
+        interlingua export interlingua-embedded -o embedded --int8
 
     The ONNX files are checked against the model on texts: how near both vectors of a text are, and how
     many of its nearest neighbours are the same. An int8 file whose mean cosine is below 0.99 is refused.
+    A static model is written, and checked alike, in the layout that model2vec and Sentence Transformers load.
     """
-    from interlingua.encoders.export import export_model
+    from interlingua.encoders.export import export_model, export_static
+    from interlingua.encoders.loading import Options, is_static
+    from interlingua.encoders.static import StaticEncoder
 
     if output.exists() and any(output.iterdir()):
         raise OutputError(f"{output} exists already; choose a new folder.")
@@ -65,9 +73,17 @@ def export_command(
         raise OutputError(f"Cannot write {output}: the folder {output.resolve().parent} does not exist.")
     rows = read_rows(check_file or EXAMPLES, errors=errors)
     texts = list(dict.fromkeys(row.texts[0] for row in rows if row.texts[0].strip()))[:MOST_TEXTS]
+    if is_static(model, Options(revision=revision)):
+        static = load_encoder(model, engine="static", revision=revision)
+        assert isinstance(static, StaticEncoder)
+        check = export_static(static, output.resolve(), texts, int8=int8)
+        _show({"int8" if int8 else "float32": check}, to)
+        return
     source = load_encoder(model, engine="torch", revision=revision, trust_remote_code=trust_remote_code)
     checks = export_model(source, output.resolve(), texts, int8=int8)
-    results = (
-        {"file": kind, **asdict(check)} for kind, check in zip(("float32", "int8"), checks, strict=False)
-    )
+    _show(dict(zip(("float32", "int8"), checks, strict=False)), to)
+
+
+def _show(checks: dict[str, Check], to: str | None) -> None:
+    results = ({"file": kind, **asdict(check)} for kind, check in checks.items())
     show_results(results, ("file", "texts", "mean_cosine", "lowest_cosine", "same_neighbours"), to)

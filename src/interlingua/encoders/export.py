@@ -1,4 +1,4 @@
-"""From a torch model to a folder that runs without torch: the ONNX file, and the int8 one for this CPU."""
+"""A model for others: a torch model as ONNX, float32 and int8; a static one in its published layout."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import numpy as np
 from interlingua.encoders.model_folder import read_json, read_model_folder
 from interlingua.encoders.onnx import onnx_graph
 from interlingua.encoders.onnx_files import FLOAT32_FILES, this_cpu
+from interlingua.encoders.static import StaticEncoder
+from interlingua.encoders.static_folder import write_static_folder
 from interlingua.encoders.transformer import TransformerEncoder
 from interlingua.errors import InputError, ModelError, require
 from interlingua.types import Encoder
@@ -79,10 +81,7 @@ def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: b
 
     if not isinstance(source, SentenceTransformersEncoder):
         raise InputError("Only a model that the torch engine opened can be exported; use engine='torch'.")
-    if len(texts) < 2 * NEIGHBOURS:
-        raise InputError(
-            f"{len(texts)} texts are too few to check a model on; give at least {2 * NEIGHBOURS}."
-        )
+    _check_count(texts)
     for module in ("onnx", "onnxruntime"):
         require(module, extra="export")
     expected = source.encode(texts)
@@ -97,6 +96,38 @@ def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: b
         if int8:
             checks.append(_write_int8(new, graph, texts, expected, source.name))
     return checks
+
+
+def export_static(source: StaticEncoder, target: Path, texts: Sequence[str], *, int8: bool = False) -> Check:
+    """Write a static model as the folder that model2vec and Sentence Transformers load, and check it.
+
+    Args:
+        source: a static model, the embedded one or another.
+        target: a folder, made anew.
+        texts: at least 10 of the kind that will be encoded.
+        int8: store rows as int8 in place of float32, a quarter of the bytes.
+
+    Raises:
+        InputError: fewer than 10 texts.
+        OutputError: the folder cannot be written.
+    """
+    _check_count(texts)
+    card = source.folder / "README.md"
+    write_static_folder(
+        target,
+        source.tokenizer,
+        source.piece_vectors(),
+        card=card.read_text(encoding="utf-8") if card.is_file() else f"# {source.name}\n",
+        rows="int8" if int8 else "float32",
+    )
+    return compare(StaticEncoder.from_folder(target).encode(texts), source.encode(texts))
+
+
+def _check_count(texts: Sequence[str]) -> None:
+    if len(texts) < 2 * NEIGHBOURS:
+        raise InputError(
+            f"{len(texts)} texts are too few to check a model on; give at least {2 * NEIGHBOURS}."
+        )
 
 
 def _without_weights(root: Path) -> Any:
@@ -167,6 +198,11 @@ def _takes(transformer: Any, name: str) -> bool:
 
 def _check(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors) -> Check:
     got = TransformerEncoder(read_model_folder(folder), onnx_graph(graph), name=folder.name).encode(texts)
+    return compare(got, expected)
+
+
+def compare(got: Vectors, expected: Vectors) -> Check:
+    """How near two matrices of unit rows are, row by row and in who is near whom."""
     cosines = np.einsum("ij,ij->i", got, expected)
     _, before = top_k(expected, expected, NEIGHBOURS + 1)
     _, after = top_k(got, got, NEIGHBOURS + 1)
@@ -174,7 +210,7 @@ def _check(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors) -
         len({*a.tolist()} - {i} & ({*b.tolist()} - {i})) / NEIGHBOURS
         for i, (a, b) in enumerate(zip(before, after, strict=True))
     ]
-    return Check(len(texts), float(cosines.mean()), float(cosines.min()), min(1.0, float(np.mean(shared))))
+    return Check(len(got), float(cosines.mean()), float(cosines.min()), min(1.0, float(np.mean(shared))))
 
 
 def _write_int8(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors, name: str) -> Check:

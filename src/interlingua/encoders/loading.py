@@ -10,9 +10,17 @@ from pathlib import Path
 from interlingua.encoders.base import TextEncoder, truncated_dim
 from interlingua.encoders.catalog import CatalogEntry, find_in_catalog, hub_name
 from interlingua.encoders.hub import model_folder
-from interlingua.encoders.model_folder import MODULES, STATIC, Prompts, read_model_folder, read_modules
+from interlingua.encoders.model_folder import (
+    MODULES,
+    STATIC,
+    Prompts,
+    read_json,
+    read_model_folder,
+    read_modules,
+)
 from interlingua.encoders.onnx_files import find_onnx, onnx_files
 from interlingua.encoders.static import StaticEncoder
+from interlingua.encoders.static_folder import CONFIG, STATIC_ARCHITECTURE
 from interlingua.encoders.transformer import Graph, TransformerEncoder
 from interlingua.errors import InputError, ModelError, require
 
@@ -67,6 +75,16 @@ def open_encoder(name_or_path: str | Path, engine: str | None, options: Options)
     return OPENERS[engine](source, entry, options)
 
 
+def is_static(name_or_path: str | Path, options: Options) -> bool:
+    """Whether a model is a static one; the hub may have to be asked.
+
+    Raises:
+        ModelError: no such model.
+    """
+    entry, source = _resolve(name_or_path)
+    return _engine_of(source, entry, options) == "static"
+
+
 def _check_options(engine: str, options: Options) -> None:
     given = {name for name in options.__dataclass_fields__ if getattr(options, name) is not None}
     if extra := sorted(given - TAKES[engine]):
@@ -91,10 +109,17 @@ def _engine_of(source: str | Path, entry: CatalogEntry | None, options: Options)
     if entry is not None:
         return "static" if entry.kind == "static" else "onnx"
     if isinstance(source, Path) and not (source / MODULES).is_file():
-        return "static"
+        return "onnx" if _is_plain_transformer(source) else "static"
     folder, _ = _folder(source, entry, options, (), lambda inside: (inside / MODULES).is_file())
     kinds = [kind for kind, _ in read_modules(folder)]
     return "static" if kinds and kinds[0] == STATIC else "onnx"
+
+
+def _is_plain_transformer(folder: Path) -> bool:
+    """Whether a folder without modules.json is what transformers saves, not what model2vec does."""
+    config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    architectures = config.get("architectures") if isinstance(config, dict) else None
+    return bool(architectures) and architectures != STATIC_ARCHITECTURE
 
 
 def _folder(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from interlingua.encoders.additive import folds_white_space, is_word_additive, special_words
 from interlingua.encoders.base import Lost, TextEncoder
@@ -67,6 +68,20 @@ class StaticEncoder(TextEncoder):
             ModelError: no folder, no static model in it, or one cut short.
         """
         return cls(read_static_folder(folder), name=name or folder.resolve().name, revision=revision)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What cuts texts into pieces."""
+        return self._table.tokenizer
+
+    @property
+    def folder(self) -> Path:
+        """Where the model was read from."""
+        return self._table.files[0].parent
+
+    def piece_vectors(self) -> Vectors:
+        """The vector of every piece, float32 (pieces, native_dim)."""
+        return self._piece_vectors(np.arange(self._table.tokenizer.get_vocab_size()))
 
     def _weights_fingerprint(self) -> str:
         """SHA-256 over the folder's weights and tokenizer files, hexadecimal."""
@@ -171,7 +186,9 @@ class StaticEncoder(TextEncoder):
         rows = ids if self._table.mapping is None else self._table.mapping[ids]
         vectors = self._table.rows[rows].astype(np.float32)
         if self._table.weights is not None:
-            vectors *= self._table.weights[ids, None].astype(np.float32)
+            weights = self._table.weights[ids].astype(np.float32)
+            groups = vectors.reshape(*weights.shape, self.native_dim // weights.shape[1])
+            groups *= weights[:, :, None]
         if self._table.unknown is not None:
             vectors[ids == self._table.unknown] = 0
         return vectors

@@ -1,4 +1,4 @@
-"""The published folder of a static model: what model2vec and Sentence Transformers write and read."""
+"""The folder of a static model: what model2vec and Sentence Transformers write, and our own of four bits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
-from interlingua.errors import ModelError, OutputError
+from interlingua.encoders.int4 import pack_int4, unpack_int4
+from interlingua.errors import InputError, ModelError, OutputError
 from interlingua.vectors import Vectors, quantize_rows
 from interlingua.writing import replace_folder
 
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
+CONFIG = "config.json"
+STATIC_ARCHITECTURE = ["StaticModel"]
 LAYOUTS = (".", "0_StaticEmbedding")
+ROWS = ("float32", "int8", "int4")
+INT4_ROWS = "embeddings.int4"
 MODULES = [
     {"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"},
     {"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"},
@@ -31,7 +36,8 @@ class StaticTable:
     """A tokenizer, its own description (its JSON, without the vocabulary), and one vector a piece.
 
     Piece i has the vector `rows[mapping[i]] * weights[i]`; a missing mapping is the identity, missing
-    weights are 1. Where `unknown` is set, pieces of that id are left out of every sum.
+    weights are 1. Weights have the shape (pieces, groups), one for each group of neighbouring columns.
+    Where `unknown` is set, pieces of that id are left out of every sum.
     """
 
     tokenizer: Tokenizer
@@ -61,6 +67,8 @@ def read_static_folder(folder: Path) -> StaticTable:
         raise ModelError(f"{folder} is no static model: it needs {WEIGHTS} and {TOKENIZER}, and has {found}.")
     tokenizer, description = _read_tokenizer(inside / TOKENIZER)
     tensors = _read_tensors(inside / WEIGHTS)
+    if INT4_ROWS in tensors:
+        tensors["embeddings"] = unpack_int4(tensors[INT4_ROWS])
     rows = tensors.get("embeddings", tensors.get("embedding.weight"))
     if rows is None or rows.ndim != 2:
         raise ModelError(
@@ -74,14 +82,14 @@ def read_static_folder(folder: Path) -> StaticTable:
         raise ModelError(
             f"{folder}: the tokenizer has {pieces} pieces and the table {described} rows; it is cut short."
         )
-    config = _read_config(inside / "config.json")
-    from_model2vec = "embeddings" in tensors
-    unknown = _unknown_piece(tokenizer, description) if from_model2vec else None
+    config = _read_config(inside / CONFIG)
+    plain = "embeddings" in tensors
+    unknown = _unknown_piece(tokenizer, description) if plain else None
     return StaticTable(
         tokenizer,
         description,
         rows,
-        weights,
+        None if weights is None else weights.reshape(len(weights), -1),
         mapping,
         unknown,
         config,
@@ -96,9 +104,9 @@ def write_static_folder(
     *,
     card: str,
     config: dict[str, Any] | None = None,
-    int8: bool = True,
+    rows: str = "int8",
 ) -> None:
-    """Write a folder that model2vec, Sentence Transformers and this package all load.
+    """Write a folder that model2vec, Sentence Transformers and this package all load; int4 only this package.
 
     The folder appears whole or not at all; one that exists is replaced.
 
@@ -108,35 +116,47 @@ def write_static_folder(
         table: float32 (pieces, dim).
         card: the model card, Markdown, written as README.md.
         config: more keys for config.json.
-        int8: store rows as int8 with a scale each (a quarter of the bytes) in place of float32.
+        rows: "float32"; "int8", with a scale for each row, a quarter of the bytes; or "int4", with a scale
+            for each 64 columns of a row, an eighth.
 
     Raises:
+        InputError: unknown `rows`, or columns that int4 cannot group.
         OutputError: the folder cannot be written.
     """
+    if rows not in ROWS:
+        raise InputError(f"rows is {rows!r}; it is one of {', '.join(ROWS)}.")
     check_model_folder(folder)
     table = np.array(table, np.float32)
     unknown = _unknown_piece(tokenizer, json.loads(tokenizer.to_str()))
     if unknown is not None:
         table[unknown] = 0  # one library leaves unknown pieces out, the other does not: now both do
-    tensors: dict[str, NDArray[Any]] = {"embeddings": table}
-    if int8:
-        values, scales = quantize_rows(table)
-        tensors = {"embeddings": values, "weights": scales}
+    tensors = _tensors(table, rows)
     settings = {
-        "model_type": "model2vec",
-        "architectures": ["StaticModel"],
+        "model_type": "interlingua" if rows == "int4" else "model2vec",
+        "architectures": STATIC_ARCHITECTURE,
         "normalize": True,
         "max_length": None,
-        "embedding_dtype": tensors["embeddings"].dtype.name,
+        "embedding_dtype": rows,
         "hidden_dim": table.shape[1],
         **(config or {}),
     }
     with replace_folder(folder) as new:
         save_file(tensors, new / WEIGHTS)
         tokenizer.save(str(new / TOKENIZER), pretty=False)
-        (new / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        (new / "modules.json").write_text(json.dumps(MODULES, indent=2) + "\n", encoding="utf-8")
+        (new / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        if rows != "int4":
+            (new / "modules.json").write_text(json.dumps(MODULES, indent=2) + "\n", encoding="utf-8")
         (new / "README.md").write_text(card, encoding="utf-8")
+
+
+def _tensors(table: Vectors, rows: str) -> dict[str, NDArray[Any]]:
+    if rows == "float32":
+        return {"embeddings": table}
+    if rows == "int8":
+        values, scales = quantize_rows(table)
+        return {"embeddings": values, "weights": scales}
+    packed, group_scales = pack_int4(table)
+    return {INT4_ROWS: packed, "weights": group_scales}
 
 
 def check_model_folder(folder: Path) -> None:

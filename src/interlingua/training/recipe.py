@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from interlingua.encoders.int4 import GROUP
+from interlingua.encoders.static_folder import ROWS
 from interlingua.errors import InputError
 
 if sys.version_info >= (3, 11):
@@ -82,10 +84,11 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run of a static model."""
+    """One training run of a static model; `rows` is how `write_static_folder` stores its table."""
 
     name: str = "static"
     dimension: int = 256
+    rows: str = "int8"
     seed: int = 0
     held_out: int = 1000
     max_tokens: int = 128
@@ -93,6 +96,12 @@ class Recipe:
     sampling: Sampling = field(default_factory=Sampling)
     optimisation: Optimisation = field(default_factory=Optimisation)
     teacher: Teacher = field(default_factory=Teacher)
+
+    def __post_init__(self) -> None:
+        if self.rows not in ROWS:
+            raise InputError(f"rows is {self.rows!r}; it is one of {', '.join(ROWS)}.")
+        if self.rows == "int4" and self.dimension % GROUP:
+            raise InputError(f"dimension is {self.dimension}; int4 rows take a multiple of {GROUP}.")
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain data, for a model's folder and card."""
@@ -155,4 +164,7 @@ def _section(kind: type[Any], values: dict[str, Any], where: str) -> Any:
             raise InputError(f"{where}: {name} is {value!r}; it must be like its default, {usual!r}.")
         if isinstance(value, (int, float)) and value < 0:
             raise InputError(f"{where}: {name} is {value}; it must not be below 0.")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error

@@ -15,6 +15,7 @@ from interlingua.evaluation.retrieval import retrieval_accuracy
 from interlingua.training.batches import Batches, held_out_anchors
 from interlingua.training.checkpoint import Workplace
 from interlingua.training.optimise import Progress, draws, optimise, start_state
+from interlingua.training.order import order_columns
 from interlingua.training.pairs import Pairs, draw_rows, file_probabilities
 from interlingua.training.recipe import Recipe, Sampling
 from interlingua.training.teacher import TeacherVectors, teacher_vectors
@@ -23,8 +24,9 @@ from interlingua.training.vocabulary import train_vocabulary
 from interlingua.vectors import Vectors, unit_rows
 from interlingua.writing import replace_file
 
-VOCABULARY, HELD_OUT = 1, 2
+VOCABULARY, HELD_OUT, ORDER = 1, 2, 5
 SMALLEST_RUN = 20
+ORDERED_BY = 65_536
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Trained:
 
     Attributes:
         tokenizer: the vocabulary.
-        table: float32 (pieces, dim).
+        table: float32 (pieces, dim), its columns in order: the first ones serve alone.
         loss: the mean loss of the last hundred steps.
         held_out_before, held_out_after: share of held-out pairs whose translation is the nearest
             among all held-out translations, for the table at random and as trained, in [0, 1].
@@ -91,7 +93,9 @@ def train_static(
     state = start_state(tokenizer.get_vocab_size(), recipe, 0 if teacher is None else teacher.shape[1])
     before = _held_out_accuracy(state.table.numpy(), pairs, anchors, others, held_out)
     loss = optimise(state, batches, recipe, teacher, workplace, progress)
+    bags, _ = batches.draw(ORDERED_BY, np.random.default_rng([recipe.seed, ORDER]))
     table = state.table.numpy()
+    table = order_columns(table, _bag_vectors(table, bags), recipe.seed)
     after = _held_out_accuracy(table, pairs, anchors, others, held_out)
     return Trained(
         tokenizer, table, loss, before, after, len(held_out), len(pairs), draws(recipe.optimisation)
@@ -200,5 +204,10 @@ def _bag_vectors(table: Vectors, bags: TokenRows) -> Vectors:
 def write_trained(folder: Path, trained: Trained, recipe: Recipe, card: str) -> None:
     """Write a trained model's folder, its recipe in config.json."""
     write_static_folder(
-        folder, trained.tokenizer, trained.table, card=card, config={"interlingua_recipe": recipe.as_dict()}
+        folder,
+        trained.tokenizer,
+        trained.table,
+        card=card,
+        config={"interlingua_recipe": recipe.as_dict()},
+        rows=recipe.rows,
     )
