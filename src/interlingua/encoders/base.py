@@ -114,12 +114,14 @@ class TextEncoder(ABC):
                 units = rows_of_unit_length
             else:
                 units[filled] = rows_of_unit_length
-        vectors = units if len(places) == len(rows) else units[at]
-        encoded = int(vectors.any(axis=1).sum())
+        found: NDArray[np.bool_] = np.any(units, axis=1)
+        all_different = len(places) == len(rows)
+        vectors = units if all_different else units[at]
+        encoded = int(np.count_nonzero(found if all_different else found[at]))
         report = EncodeReport(
             rows=len(rows),
             encoded=encoded,
-            deduplicated=encoded - int(units.any(axis=1).sum()),
+            deduplicated=encoded - int(np.count_nonzero(found)),
             cached=cached,
             empty=len(rows) - encoded,
             failed=0,

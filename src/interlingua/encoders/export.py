@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from interlingua.encoders.model_folder import read_json, read_model_folder
+from interlingua.encoders.model_folder import read_model_folder
 from interlingua.encoders.onnx import onnx_graph
 from interlingua.encoders.onnx_files import FLOAT32_FILES, this_cpu
 from interlingua.encoders.static import StaticEncoder
@@ -216,11 +216,10 @@ def compare(got: Vectors, expected: Vectors) -> Check:
 def _write_int8(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors, name: str) -> Check:
     kind = {"avx2": "quint8_avx2"}.get(this_cpu(), f"qint8_{this_cpu()}")
     quantized = graph.with_name(f"model_{kind}.onnx")
-    config = read_json(read_model_folder(folder).transformer / "config.json")
-    quantize_graph(graph, quantized, config, float_outputs=False)
+    quantize_graph(graph, quantized, float_outputs=False)
     check = _check(folder, quantized, texts, expected)
     if check.mean_cosine < LEAST_COSINE:
-        quantize_graph(graph, quantized, config, float_outputs=True)
+        quantize_graph(graph, quantized, float_outputs=True)
         check = _check(folder, quantized, texts, expected)
     if check.mean_cosine >= LEAST_COSINE:
         return check
@@ -230,51 +229,36 @@ def _write_int8(folder: Path, graph: Path, texts: Sequence[str], expected: Vecto
     )
 
 
-def quantize_graph(graph: Path, target: Path, config: dict[str, Any], *, float_outputs: bool) -> None:
-    """The int8 file of a graph: attention and its neighbours fused, weights int8 per channel.
+def quantize_graph(graph: Path, target: Path, *, float_outputs: bool) -> None:
+    """The int8 file of a graph, weights int8 per channel.
 
     Args:
         graph: the float32 file.
         target: the file to write.
-        config: the transformer's config.json.
         float_outputs: whether the second layer of each feed-forward block stays float32.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.transformers import optimizer
 
-    fused = optimizer.optimize_model(
-        str(graph),
-        model_type="bert",
-        num_heads=int(config.get("num_attention_heads", config.get("n_heads", 0))),
-        hidden_size=int(config.get("hidden_size", config.get("dim", 0))),
-        opt_level=0,
-    )
-    between = target.with_suffix(".fused")
-    fused.save_model_to_file(str(between), use_external_data_format=_is_large(graph))
-    kept = [
-        node.name
-        for node in fused.model.graph.node
-        if float_outputs and node.op_type == "MatMul" and node.input[0] in _activated(fused.model.graph)
-    ]
-    with _quiet():  # it asks for a pre-processing that fused graphs do not take
+    with _quiet():  # it asks for a pre-processing that slows the graph down: see docs/architecture.md
         quantize_dynamic(
-            str(between),
+            str(graph),
             str(target),
             weight_type=QuantType.QUInt8 if "quint8" in target.name else QuantType.QInt8,
             per_channel=True,
-            nodes_to_exclude=kept,
+            nodes_to_exclude=_narrowing(graph) if float_outputs else [],
             use_external_data_format=_is_large(graph),
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-    for left in between.parent.glob(f"{between.name}*"):
-        left.unlink()
 
 
-def _activated(graph: Any) -> set[str]:
-    """What the activations of the feed-forward blocks give."""
-    kinds = {"Gelu", "FastGelu", "BiasGelu", "Relu", "Erf", "Tanh"}
-    return {name for node in graph.node if node.op_type in kinds for name in node.output}
+def _narrowing(graph: Path) -> list[str]:
+    """The layers with fewer outputs than inputs: the second ones of the feed-forward blocks."""
+    import onnx
+
+    inside = onnx.load(str(graph), load_external_data=False).graph
+    narrowing = {w.name for w in inside.initializer if len(w.dims) == 2 and w.dims[0] > w.dims[1]}
+    return [n.name for n in inside.node if n.op_type == "MatMul" and narrowing.intersection(n.input)]
 
 
 def _is_large(graph: Path) -> bool:

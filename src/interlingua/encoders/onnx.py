@@ -15,6 +15,8 @@ from interlingua.errors import ModelError, first_line, require
 BATCH_TOKENS = 512
 TOKEN_OUTPUTS = ("token_embeddings", "last_hidden_state")
 POOLED_OUTPUTS = ("sentence_embedding",)
+# Its kernel takes five times as long as the addition and the normalization that it replaces.
+SLOW_FUSION = "SkipLayerNormFusion"
 
 
 def onnx_graph(file: Path, *, threads: int | None = None) -> Graph:
@@ -80,7 +82,9 @@ def _open_session(graph: Path) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(
+            str(graph), options, providers=["CPUExecutionProvider"], disabled_optimizers=[SLOW_FUSION]
+        )
     except Exception as error:  # onnxruntime's errors share no root
         raise ModelError(
             f"{graph} is no ONNX file that onnxruntime runs ({first_line(error)}); copy it again."

@@ -149,10 +149,12 @@ def _encode_new(
         ) from error
     problems = [(run.done + i, row.line, row.problem) for i, row in enumerate(block) if row.problem]
     problems += [(run.done + new[at], block[new[at]].line, why) for at, why in done.failures.items()]
-    stored = np.empty((len(block), run.columns), run.dtype)
-    stored[new] = compress(done.vectors, storage)
+    stored = compress(done.vectors, storage)
     copied = [i for i, row in enumerate(seen) if row >= 0]
-    stored[copied] = run.take([seen[i] for i in copied])
+    if copied:
+        encoded, stored = stored, np.empty((len(block), run.columns), run.dtype)
+        stored[new] = encoded
+        stored[copied] = run.take([seen[i] for i in copied])
     unread = sum(bool(row.problem) for row in block)
     counted = replace(
         NOTHING,

@@ -131,7 +131,7 @@ class UnfinishedRun:
         self, block: Sequence[Row], stored: Stored, report: EncodeReport, problems: list[Problem]
     ) -> None:
         """Write the vectors of the next block; every few seconds the state is made safe."""
-        self._vectors.write(np.ascontiguousarray(stored, self.dtype).tobytes())
+        self._vectors.write(np.ascontiguousarray(stored, self.dtype).data)
         if self.output.suffix == ".parquet":
             lines = (json.dumps([row.line, row.texts[0]]) + "\n" for row in block)
             self._texts.write("".join(lines).encode())
