@@ -57,22 +57,21 @@ def trial(settings: str, pairs: Pairs, count: int, scratch: Path) -> Path:
     file = folder.with_suffix(".toml")
     file.write_text(text, encoding="utf-8")
     recipe = load_recipe(file)
-    workplace = open_workplace(folder.with_name(f"{folder.name}.unfinished"), pairs, recipe)
-    digest = hashlib.sha256("\n".join([recipe.teacher.model, recipe.teacher.dtype, *pairs.anchors]).encode())
-    kept = scratch / f"teacher-{digest.hexdigest()[:12]}"
-    kept.mkdir(exist_ok=True)
-    for part in kept.iterdir():
-        if not workplace.path(part.name).exists():
-            os.link(part, workplace.path(part.name))
-    trained = train_static(pairs, recipe, workplace, progress=show)
-    for part in workplace.folder.glob("teacher.*"):
-        if not (kept / part.name).exists():
-            os.link(part, kept / part.name)
-    write_trained(folder, trained, recipe, f"# Trial: {settings or 'the recipe as it is'}\n")
-    for part in workplace.folder.iterdir():
-        part.unlink()
-    workplace.folder.rmdir()
+    with open_workplace(folder.with_name(f"{folder.name}.unfinished"), pairs, recipe) as workplace:
+        link_teacher(scratch, workplace.folder)
+        trained = train_static(pairs, recipe, workplace, progress=show)
+        link_teacher(workplace.folder, scratch)
+        write_trained(folder, trained, recipe, f"# Trial: {settings or 'the recipe as it is'}\n")
+        workplace.remove()
     return folder
+
+
+def link_teacher(source: Path, target: Path) -> None:
+    """Vectors first, then how many of them are done."""
+    for pattern in ("teacher-*.npy", "teacher-*.done"):
+        for file in source.glob(pattern):
+            if not (target / file.name).exists():
+                os.link(file, target / file.name)
 
 
 def show(stage: str, done: int, total: int) -> None:

@@ -27,7 +27,7 @@ def test_a_trained_folder_is_a_model(run_cli, pair_file, tmp_path):
     done = run_cli("train", "static", pair_file, "-o", "model", "--pairs", "9000", *SMALL)
     assert done.returncode == DONE, done.stderr
     assert "500 pairs from 1 files" in done.stderr
-    assert "held-out texts" in done.stderr
+    assert "held-out pairs" in done.stderr
     (tmp_path / "texts.txt").write_text("hund rot\nkatze klein\n", encoding="utf-8")
     hits = found(run_cli("search", "texts.txt", "hund rot", "--model", "model"))
     assert hits[0]["text"] == "hund rot"

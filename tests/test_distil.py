@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from interlingua.encoders.static import StaticEncoder
-from interlingua.errors import InputError, ModelError
+from interlingua.errors import InputError, ModelError, OutputError
 from interlingua.training.checkpoint import open_workplace
+from interlingua.training.model_card import model_card
 from interlingua.training.pairs import read_pairs
 from interlingua.training.recipe import Optimisation, Teacher
 from interlingua.training.static import train_static
-from interlingua.training.teacher import teacher_vectors
+from interlingua.training.teacher import load_teacher, teacher_vectors
 from test_training import SMALL, sentence_pairs
 from tiny_models import bert_sentence_transformer
 
@@ -113,6 +115,67 @@ def test_an_unfinished_run_over_other_texts_is_not_mixed_up(tmp_path):
         else:
             with pytest.raises(InputError, match="other pairs"):
                 open_workplace(tmp_path / "work", read_pairs([path]), SHORT)
+
+
+def test_agreement_with_the_teacher_is_measured_where_texts_pair_with_themselves(teacher, tmp_path):
+    path = tmp_path / "english.txt"
+    path.write_text("".join(f"{a}\n" for a, _ in sentence_pairs(600)), encoding="utf-8")
+    texts = read_pairs([path], single_texts=True)
+    recipe = replace(SHORT, teacher=Teacher(model=str(teacher), weight=30.0))
+    trained = train_static(texts, recipe, open_workplace(tmp_path / "work", texts, recipe), threads=1)
+    assert (trained.before.found, trained.after.found, trained.held_out_pairs) == (None, None, 0)
+    assert trained.after.agreement > trained.before.agreement + 0.1
+    card = model_card(trained, recipe, texts)
+    assert "correlated with the teacher's" in card
+    assert "find their translation" not in card
+
+
+def test_vectors_of_a_teacher_serve_a_run_by_another_recipe(pairs, teacher, tmp_path):
+    recipe = replace(SHORT, teacher=Teacher(model=str(teacher)))
+    with open_workplace(tmp_path / "work", pairs, recipe) as workplace:
+        train_static(pairs, recipe, workplace, threads=1)
+        (vectors,) = workplace.folder.glob("teacher-*.npy")
+        for part in workplace.parts():
+            if not part.name.startswith("teacher-"):
+                part.unlink()
+        workplace.path("run.json").unlink()
+    made = vectors.stat().st_mtime_ns
+    other = replace(recipe, seed=5)
+    with open_workplace(tmp_path / "work", pairs, other) as workplace:
+        train_static(pairs, other, workplace, threads=1)
+        assert vectors.stat().st_mtime_ns == made
+        workplace.remove()
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_mark_without_vectors_is_no_teacher(teacher, tmp_path):
+    (tmp_path / "t.done").write_text("3")
+    vectors = teacher_vectors(str(teacher), ["a cat", "a dog", "a tree"], tmp_path / "t.npy")
+    assert np.allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1, atol=1e-2)
+
+
+def test_a_teacher_cut_short_is_named(teacher, tmp_path):
+    copied = shutil.copytree(teacher, tmp_path / "cut")
+    weights = next(copied.rglob("model.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ModelError, match="cut' cannot be loaded"):
+        load_teacher(str(copied))
+    with pytest.raises(ModelError, match="no installed package"):
+        load_teacher("package:nope.sub")
+
+
+def test_a_folder_of_something_else_is_never_taken_for_a_run(pairs, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("three years")
+    with pytest.raises(OutputError, match=r"holds other files, such as thesis.txt"):
+        open_workplace(tmp_path / "work", pairs, SHORT)
+
+
+def test_two_runs_do_not_share_a_folder(pairs, tmp_path):
+    other_run = pytest.raises(OutputError, match="Another process trains in")
+    with open_workplace(tmp_path / "work", pairs, SHORT), other_run:
+        open_workplace(tmp_path / "work", pairs, SHORT)
+    open_workplace(tmp_path / "work", pairs, SHORT)
 
 
 def test_a_teacher_that_is_missing_is_named(pairs, tmp_path):

@@ -15,6 +15,7 @@ from interlingua.training.batches import Batches
 from interlingua.training.checkpoint import open_workplace
 from interlingua.training.contrastive import contrastive_gradient, false_negatives
 from interlingua.training.distillation import distillation_gradient, neighbour_gradient, teacher_neighbours
+from interlingua.training.held_out import held_out_anchors, held_out_rows, translated
 from interlingua.training.model_card import model_card
 from interlingua.training.optimise import _weights
 from interlingua.training.pairs import draw_rows, file_probabilities, read_excluded, read_pairs
@@ -127,8 +128,9 @@ def run(pairs, recipe, folder, threads=1):
 def test_training_finds_translations_of_words_it_saw(pair_file, tmp_path):
     pairs = read_pairs([pair_file])
     trained = run(pairs, SMALL, tmp_path / "work")
-    assert trained.held_out_before < 0.2
-    assert trained.held_out_after > 0.8
+    assert trained.before.found < 0.2
+    assert trained.after.found > 0.8
+    assert trained.after.agreement is None
     write_trained(tmp_path / "model", trained, SMALL, model_card(trained, SMALL, pairs))
     encoder = StaticEncoder.from_folder(tmp_path / "model")
     assert (encoder.encode(["red house"]) @ encoder.encode(["haus rot", "brot klein"]).T).argmax() == 0
@@ -170,7 +172,7 @@ def test_held_out_anchors_are_never_drawn(pair_file):
     rows = TokenRows(np.zeros(len(pairs), np.int32), np.arange(len(pairs) + 1))
     batches = Batches(pairs, rows, rows, np.ones(1), held)
     _, anchors = batches.draw(500, np.random.default_rng(0))
-    assert len(anchors) > 100
+    assert len(anchors) == 500
     assert (anchors >= 200).all()
 
 
@@ -216,6 +218,18 @@ def test_a_file_of_pairs_excludes_each_of_its_sides(tmp_path):
     assert read_pairs([path], exclude=read_excluded([tmp_path / "test.tsv"])).excluded == 1
 
 
+def test_test_sets_in_tables_and_folders_below_are_excluded(tmp_path):
+    (tmp_path / "test" / "below").mkdir(parents=True)
+    (tmp_path / "test" / "below" / "sts.csv").write_text('"The cat, asleep",A cat,4.2\n', encoding="utf-8")
+    assert read_excluded([tmp_path / "test"]) >= {"thecatasleep", "acat"}
+    (tmp_path / "test" / "sts.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"sts.jsonl cannot be excluded; give its texts as"):
+        read_excluded([tmp_path / "test"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no text to exclude"):
+        read_excluded([tmp_path / "empty"])
+
+
 def test_vowel_signs_tell_words_apart(tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text("of\tकि\n", encoding="utf-8")
@@ -230,11 +244,38 @@ def test_lines_passed_over_are_counted(tmp_path):
     assert (len(pairs), pairs.skipped) == (2, 2)
 
 
-def test_pairs_that_are_all_held_out_are_refused(tmp_path):
+def test_pairs_of_one_text_are_refused(tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"same\tword{i}\n" for i in range(40)), encoding="utf-8")
     with pytest.raises(InputError, match="different texts"):
         run(read_pairs([path]), SMALL, tmp_path / "work")
+
+
+@pytest.mark.parametrize(("strings", "languages"), [(20, 40), (100, 10), (2, 30)])
+def test_few_texts_in_many_languages_keep_nine_tenths_for_training(strings, languages, tmp_path):
+    for language in range(languages):
+        lines = "".join(f"text {i}\tword{i} in {language}\n" for i in range(strings))
+        (tmp_path / f"ui.en-x{chr(97 + language // 26)}{chr(97 + language % 26)}.tsv").write_text(lines)
+    pairs = read_pairs([tmp_path])
+    probability = file_probabilities(pairs, Sampling())
+    rows = held_out_rows(pairs, probability, 1000, np.random.default_rng(0))
+    out = held_out_anchors(pairs, rows)[pairs.anchor_of].sum()
+    assert out <= len(pairs) / 10
+    assert out >= len(pairs) / 10 - languages
+    assert len(set(pairs.anchor_of[rows])) == len(rows)
+
+
+def test_a_text_that_pairs_with_itself_is_no_held_out_translation(tmp_path):
+    path = tmp_path / "texts.tsv"
+    path.write_text("same\tsame\none\tother\n", encoding="utf-8")
+    assert translated(read_pairs([path]), np.array([0, 1])).tolist() == [1]
+
+
+def test_every_file_of_a_folder_is_read_but_the_one_that_describes_them(tmp_path):
+    for name in ("news.en-de.tsv", "glossary.tsv", "report.2024-05.tsv", "SOURCES.tsv"):
+        (tmp_path / name).write_text(f"{name}\tx\n", encoding="utf-8")
+    languages = {file.path.name: file.language for file in read_pairs([tmp_path]).files}
+    assert languages == {"news.en-de.tsv": "de", "glossary.tsv": "und", "report.2024-05.tsv": "und"}
 
 
 def test_too_few_pairs_are_refused(tmp_path):
@@ -269,6 +310,12 @@ def test_excluded_sentences_are_left_out_whatever_their_case_and_punctuation(tmp
         ('dimension = "big"\n', "like its default"),
         ("seed = -1\n", "below 0"),
         ('[optimisation]\nmatmul = "int4"\n', "matmul"),
+        ('rows = "int3"\n', "rows is 'int3'"),
+        ('rows = "int4"\ndimension = 100\n', "int4 rows take a multiple of 64"),
+        ("dimension = 0\n", "at least 2"),
+        ('[sampling.source_weights]\nnews = "low"\n', "news = 'low'; a weight is a number from 0"),
+        ("[vocabulary]\nanchor_share = 2\n", "anchor_share is 2"),
+        ("[vocabulary]\ncharacter_coverage = 2\n", "character_coverage is 2"),
         ("[optimisation]\ndropout = 1.0\n", "dropout is 1.0; it must be below 1"),
     ],
 )

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from interlingua.errors import OutputError
 
 
@@ -80,6 +82,8 @@ def _output_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+    except SafetensorError as error:  # it wraps what the disk said
+        raise OutputError(f"Cannot write {path}: {error}.") from error
 
 
 def _sync(path: Path) -> None:

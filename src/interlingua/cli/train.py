@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from interlingua.cli.options import errors_option
 from interlingua.cli.render import progress_bar
-from interlingua.errors import OutputError
-from interlingua.training.checkpoint import MARK, Workplace, open_workplace
+from interlingua.errors import InputError, MissingExtra, ModelError, OutputError
+from interlingua.training.checkpoint import Workplace, open_workplace
 from interlingua.training.recipe import Recipe, load_recipe, suited
+
+if TYPE_CHECKING:
+    from interlingua.training.static import Trained
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,7 +50,9 @@ def training_options(function: F) -> F:
             help="Pairs to see in all, repeats included; default: each ten times, in at least 1,000 steps.",
         ),
         click.option(
-            "--seed", type=int, help="The same seed, data and threads repeat the result; default 0."
+            "--seed",
+            type=click.IntRange(0, 2**32 - 1),
+            help="The same seed, data and threads repeat the result; default 0.",
         ),
         click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all."),
         errors_option,
@@ -145,8 +149,8 @@ def _train(
         )
         check_size(pairs)
         recipe = suited(recipe, len(pairs))
-        workplace = open_workplace(output.with_name(f"{output.name}.unfinished"), pairs, recipe)
-        with _kept_parts(workplace):
+        folder = output.with_name(f"{output.name}.unfinished")
+        with open_workplace(folder, pairs, recipe) as workplace, _kept_parts(workplace):
             trained = train_static(
                 pairs,
                 recipe,
@@ -154,14 +158,25 @@ def _train(
                 threads=threads,
                 progress=lambda stage, done, total: update(done, total, stage),
             )
-    write_trained(output, trained, recipe, model_card(trained, recipe, pairs))
-    shutil.rmtree(workplace.folder)
-    click.echo(
-        f"{output}: {trained.tokenizer.get_vocab_size():,} pieces x {trained.table.shape[1]}; "
-        f"of {trained.held_out:,} held-out texts {trained.held_out_after:.1%} find their translation "
-        f"(before training {trained.held_out_before:.1%})",
-        err=True,
-    )
+            write_trained(output, trained, recipe, model_card(trained, recipe, pairs))
+            workplace.remove()
+    click.echo(f"{output}: {_told(trained)}", err=True)
+
+
+def _told(trained: Trained) -> str:
+    before, after = trained.before, trained.after
+    told = [f"{trained.tokenizer.get_vocab_size():,} pieces x {trained.table.shape[1]}"]
+    if before.found is not None:
+        told.append(
+            f"of {trained.held_out_pairs:,} held-out pairs {after.found:.1%} find their translation "
+            f"(before training {before.found:.1%})"
+        )
+    if before.agreement is not None:
+        told.append(
+            f"on {trained.held_out:,} held-out texts its cosines correlate {after.agreement:.2f} with the "
+            f"teacher's (before {before.agreement:.2f})"
+        )
+    return "; ".join(told)
 
 
 @contextmanager
@@ -169,14 +184,18 @@ def _kept_parts(workplace: Workplace) -> Iterator[None]:
     """Where a run ends early: say how it goes on, or clear away a folder that holds nothing yet."""
     try:
         yield
-    except BaseException:
-        if any(file.name != MARK for file in workplace.folder.iterdir()):
+    except BaseException as error:
+        if not workplace.folder.exists():
+            raise
+        if not workplace.parts():
+            workplace.remove()
+        elif isinstance(error, (InputError, ModelError, MissingExtra)):
+            click.echo(f"What was done is kept in {workplace.folder}.", err=True)
+        else:
             click.echo(
                 f"What was done is kept in {workplace.folder}; call the same command again to go on.",
                 err=True,
             )
-        else:
-            shutil.rmtree(workplace.folder)
         raise
 
 

@@ -202,21 +202,25 @@ def _open_graph(
     )
 
 
+def torch_folder(name_or_path: str | Path) -> Path:
+    """The folder of a torch model, fetched from the hub where it must be.
+
+    Raises:
+        ModelError: no such model, or it cannot be fetched.
+    """
+    entry, source = _resolve(name_or_path)
+    return _folder(source, entry, Options(), (TORCH_FILES, LAYER_FILES), _has_torch_weights)[0]
+
+
+def _has_torch_weights(folder: Path) -> bool:
+    parts = (folder, folder / "0_Transformer")
+    return any(file for name in WEIGHT_FILES for part in parts for file in part.glob(name))
+
+
 def _open_torch(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
     from interlingua.encoders.sentence_transformers import SentenceTransformersEncoder
 
-    path, revision = _folder(
-        source,
-        entry,
-        options,
-        (TORCH_FILES, LAYER_FILES),
-        lambda inside: any(
-            file
-            for name in WEIGHT_FILES
-            for part in (inside, inside / "0_Transformer")
-            for file in part.glob(name)
-        ),
-    )
+    path, revision = _folder(source, entry, options, (TORCH_FILES, LAYER_FILES), _has_torch_weights)
     given = {name: getattr(options, name) for name in TAKES["torch"] - {"revision"}}
     encoder = SentenceTransformersEncoder(
         path,

@@ -23,6 +23,7 @@ TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
 STATIC_ARCHITECTURE = ["StaticModel"]
 LAYOUTS = (".", "0_StaticEmbedding")
+OWN_FILES = {WEIGHTS, TOKENIZER, CONFIG, "modules.json", "README.md"}
 ROWS = ("float32", "int8", "int4")
 INT4_ROWS = "embeddings.int4"
 MODULES = [
@@ -142,7 +143,7 @@ def write_static_folder(
     }
     with replace_folder(folder) as new:
         save_file(tensors, new / WEIGHTS)
-        tokenizer.save(str(new / TOKENIZER), pretty=False)
+        (new / TOKENIZER).write_text(tokenizer.to_str(), encoding="utf-8")
         (new / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         if rows != "int4":
             (new / "modules.json").write_text(json.dumps(MODULES, indent=2) + "\n", encoding="utf-8")
@@ -165,7 +166,11 @@ def check_model_folder(folder: Path) -> None:
     Raises:
         OutputError: it holds anything else, which would be lost.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / WEIGHTS).is_file():
+    if not folder.is_dir():
+        return
+    found = {file.name for file in folder.iterdir()}
+    ours = _read_config(folder / CONFIG).get("architectures") == STATIC_ARCHITECTURE
+    if found - OWN_FILES or (found and not ours):
         raise OutputError(f"{folder} holds other files, which would be lost; choose a folder of its own.")
 
 

@@ -22,16 +22,11 @@ class Batches:
     held_out: NDArray[np.bool_]
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[TokenRows, NDArray[np.int64]]:
-        """At most `count` anchors, then their translations; and the row number of each pair."""
-        rows = draw_rows(self.pairs, self.probability, count, rng)
-        rows = rows[~self.held_out[self.pairs.anchor_of[rows]]]
+        """`count` anchors, then their translations; and the row number of each pair."""
+        rows = np.empty(0, np.int64)
+        while len(rows) < count:
+            more = draw_rows(self.pairs, self.probability, count - len(rows), rng)
+            rows = np.concatenate([rows, more[~self.held_out[self.pairs.anchor_of[more]]]])
         anchor = self.pairs.anchor_of[rows]
         bags = join_bags(cut_bags(self.anchors, anchor.astype(np.int64)), cut_bags(self.others, rows))
         return bags, rows
-
-
-def held_out_anchors(pairs: Pairs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which anchors the held-out rows have, bool (anchors,)."""
-    marked = np.zeros(len(pairs.anchors), bool)
-    marked[pairs.anchor_of[rows]] = True
-    return marked

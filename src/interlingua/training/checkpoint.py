@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
@@ -20,13 +21,25 @@ from interlingua.writing import replace_file
 
 FORMAT = 1
 MARK = "run.json"
+LOCK = "lock"
+TEACHER = "teacher-"
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """The folder of one run: `path(name)` for its parts, `save_state` and `load_state` for the loop."""
+    """The folder of one run: `path(name)` for its parts, `save_state` and `load_state` for the loop.
+
+    No other process may open it until this one closes it, or ends.
+    """
 
     folder: Path
+    lock: FileLock
+
+    def __enter__(self) -> Workplace:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -47,30 +60,60 @@ class Workplace:
             position = json.loads(file.metadata()["position"])
         return load_file(path), position
 
+    def parts(self) -> list[Path]:
+        """What the run has kept so far."""
+        return [file for file in self.folder.iterdir() if file.name not in (MARK, LOCK)]
+
+    def remove(self) -> None:
+        """Clear the folder away, the mark last: what a stop leaves behind is still known as this run's."""
+        for file in self.parts():
+            file.unlink()
+        self.lock.release()
+        for name in (LOCK, MARK):
+            (self.folder / name).unlink(missing_ok=True)
+        self.folder.rmdir()
+
 
 def open_workplace(folder: Path, pairs: Pairs, recipe: Recipe) -> Workplace:
     """The folder of a run over these pairs by this recipe, new or as an earlier run left it.
 
+    A teacher's vectors from another run may lie in it; where they are of the same texts, they are used.
+
     Raises:
         InputError: the folder belongs to another run.
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be made, holds other files, or another process trains there.
     """
-    mark = folder / MARK
-    run = {"format": FORMAT, "fingerprint": _fingerprint(pairs, recipe)}
-    if mark.exists():
-        if json.loads(mark.read_text(encoding="utf-8")) != run:
-            raise InputError(
-                f"{folder} holds an unfinished run over other pairs or by another recipe; "
-                "remove it, or choose another output."
-            )
-        return Workplace(folder)
     try:
         folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise OutputError(f"Another process trains in {folder}; wait for it, or stop it.") from error
     except OSError as error:
         raise OutputError(f"Cannot write {folder}: {error.strerror or error}.") from error
-    with replace_file(mark) as new:
-        new.write_text(json.dumps(run), encoding="utf-8")
-    return Workplace(folder)
+    workplace = Workplace(folder, lock)
+    try:
+        _mark(workplace, {"format": FORMAT, "fingerprint": _fingerprint(pairs, recipe)})
+    except BaseException:
+        lock.release()
+        raise
+    return workplace
+
+
+def _mark(workplace: Workplace, run: dict[str, Any]) -> None:
+    """Write down whose folder it is, or check that it is this run's."""
+    mark = workplace.path(MARK)
+    if not mark.exists():
+        if others := [file.name for file in workplace.parts() if not file.name.startswith(TEACHER)]:
+            raise OutputError(f"{workplace.folder} holds other files, such as {others[0]}; move it away.")
+        with replace_file(mark) as new:
+            new.write_text(json.dumps(run), encoding="utf-8")
+    elif json.loads(mark.read_text(encoding="utf-8")) != run:
+        raise InputError(
+            f"{workplace.folder} holds an unfinished run over other pairs, by another recipe or of another "
+            f"version; choose another output, or remove all in it but {TEACHER}*, the teacher's vectors, "
+            "which serve again."
+        )
 
 
 def _fingerprint(pairs: Pairs, recipe: Recipe) -> str:

@@ -5,25 +5,54 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from interlingua import __version__
-from interlingua.training.pairs import Pairs
+from interlingua.training.pairs import SOURCES, Pairs
 from interlingua.training.recipe import Recipe
 from interlingua.training.static import Trained
 
-SOURCES = "SOURCES.tsv"
+FEW = 50
+STORED = {
+    "float32": "float32",
+    "int8": "int8 with a scale a row",
+    "int4": "four bits with a scale for each 64 columns of a row",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a card says of who loads the model."""
+
+    library: str
+    tags: str
+    loads: str
+
+
+LAYOUT_PUBLISHED = Layout(
+    "sentence-transformers",
+    "static-embeddings, model2vec, interlingua",
+    "It loads in interlingua, model2vec and Sentence Transformers alike:",
+)
+LAYOUT_OURS = Layout(
+    "interlingua",
+    "static-embeddings, interlingua",
+    "It loads in interlingua, and in model2vec and Sentence Transformers after\n"
+    "`interlingua export THIS_FOLDER -o PUBLISHED --int8`:",
+)
 
 
 def model_card(trained: Trained, recipe: Recipe, pairs: Pairs) -> str:
     """The card as Markdown, with the front matter that model hubs read."""
-    languages = sorted({file.language for file in pairs.files if file.language != "und"})
+    languages = sorted({code for f in pairs.files for code in (f.anchor_language, f.language)} - {"und"})
+    layout = LAYOUT_OURS if recipe.rows == "int4" else LAYOUT_PUBLISHED
     front = [
         "---",
-        "library_name: sentence-transformers",
+        f"library_name: {layout.library}",
         "pipeline_tag: sentence-similarity",
-        "tags: [static-embeddings, model2vec, interlingua]",
+        f"tags: [{layout.tags}]",
         *(["language:", *(f"- {json.dumps(language)}" for language in languages)] if languages else []),
         "---",
     ]
@@ -32,11 +61,12 @@ def model_card(trained: Trained, recipe: Recipe, pairs: Pairs) -> str:
 # {recipe.name}
 
 A static embedding model: {trained.tokenizer.get_vocab_size():,} subword pieces, one vector of
-{trained.table.shape[1]} numbers each, stored as int8 with a scale a row; a text is the sum of its pieces, at
-length 1. Made on {made} by interlingua {__version__} (`interlingua train static`), seed {recipe.seed};
-every other choice is in `config.json` under `interlingua_recipe`.
+{trained.table.shape[1]} numbers each, stored as {STORED[recipe.rows]}; a text is the sum of its pieces, at
+length 1. The columns come in order: the first ones serve alone (`truncate_dim`). Made on {made} by
+interlingua {__version__}, seed {recipe.seed}; every other choice is in `config.json` under
+`interlingua_recipe`.
 
-It loads in interlingua, model2vec and Sentence Transformers alike:
+{layout.loads}
 
 ```python
 from interlingua import load_encoder
@@ -52,14 +82,31 @@ are no negatives of each other.
 {pairs.excluded:,} pairs were left out because a sentence of a test set (`--exclude`) stood on either side.
 Final loss {trained.loss:.3f}.{_dropout(recipe)}{_teacher(recipe)}
 
-| held-out pairs | finds its translation, before | after |
-|---|---|---|
-| {trained.held_out:,} | {trained.held_out_before:.1%} | {trained.held_out_after:.1%} |
-
-The held-out pairs come from the training sources, so the figure shows that training worked, not how
-the model does on other text.
+{_held_out(trained)}
 """
     return "\n".join(front) + "\n" + facts + _sources(pairs)
+
+
+def _held_out(trained: Trained) -> str:
+    lines = ["| on rows held out | how many | before | after |", "|---|---|---|---|"]
+    before, after = trained.before, trained.after
+    if before.found is not None:
+        found = f"{before.found:.1%} | {after.found:.1%}"
+        lines.append(f"| find their translation among all of these | {trained.held_out_pairs:,} | {found} |")
+    if before.agreement is not None:
+        agreement = f"{before.agreement:.2f} | {after.agreement:.2f}"
+        lines.append(f"| cosines, correlated with the teacher's | {trained.held_out:,} | {agreement} |")
+    if len(lines) == 2:
+        return "No rows were held out, so nothing is known of how well it does."
+    few = " So few rows tell little." if trained.held_out < FEW else ""
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Held-out rows come from the training sources, so the figures show that training worked, not how",
+            f"the model does on other text.{few}",
+        ]
+    )
 
 
 def _dropout(recipe: Recipe) -> str:
@@ -100,7 +147,10 @@ def _descriptions(folders: list[Path]) -> dict[str, tuple[str, str]]:
     described: dict[str, tuple[str, str]] = {}
     for folder in folders:
         if (folder / SOURCES).is_file():
-            with (folder / SOURCES).open(encoding="utf-8", newline="") as stream:
+            with (folder / SOURCES).open(encoding="utf-8", errors="replace", newline="") as stream:
                 for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
-                    described[row["source"]] = (row.get("repository", ""), row.get("licence", "not stated"))
+                    described[row.get("source") or ""] = (
+                        row.get("repository") or "",
+                        row.get("licence") or "not stated",
+                    )
     return described

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,19 @@ from interlingua.files import Row, open_lines, read_rows
 from interlingua.text import clean, fold
 from interlingua.training.recipe import Sampling
 
-NAMED = re.compile(r"(?P<source>.+)\.(?P<anchor>\w+)-(?P<language>[\w-]+)\.tsv(\.gz)?")
+CODE = "[a-z]{2,3}(-[A-Za-z0-9]{2,8})*"
+NAMED = re.compile(rf"(?P<source>.+)\.(?P<anchor>[a-z]{{2,3}})-(?P<language>{CODE})\.tsv(\.gz)?")
+SOURCES = "SOURCES.tsv"
+OTHER_KINDS = (".jsonl", ".ndjson", ".json", ".parquet")
 
 
 @dataclass(frozen=True)
 class PairFile:
-    """One file of pairs: where it came from, its other language, and its rows in the whole."""
+    """One file of pairs: where it came from, its two languages, and its rows in the whole."""
 
     path: Path
     source: str
+    anchor_language: str
     language: str
     start: int
     count: int
@@ -52,13 +57,15 @@ class Pairs:
 
 
 def find_pair_files(paths: Sequence[Path]) -> list[Path]:
-    """The pair files that `paths` name: files as they are, folders by their `*.tsv` and `*.tsv.gz`."""
+    """The pair files that `paths` name: files as they are, folders by their `*.tsv` and `*.tsv.gz`.
+
+    A folder's SOURCES.tsv describes the sources, and holds no pairs.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.name.endswith((".tsv", ".tsv.gz")))
-            named = [p for p in inside if NAMED.fullmatch(p.name)]
-            found += named or inside
+            found += [p for p in inside if p.name != SOURCES]
         elif path.exists():
             found.append(path)
         else:
@@ -109,9 +116,11 @@ def read_pairs(
                 anchor_of.append(index.setdefault(anchor, len(index)))
                 others.append(other)
         named = NAMED.fullmatch(path.name)
-        source, language = (named["source"], named["language"]) if named else (path.name, "und")
+        source, anchor, language = (
+            named.group("source", "anchor", "language") if named else (path.name, "und", "und")
+        )
         if len(others) > start:
-            files.append(PairFile(path, source, language, start, len(others) - start))
+            files.append(PairFile(path, source, anchor, language, start, len(others) - start))
     if not others:
         raise InputError(f"No pair in {len(paths)} file(s) has text on both sides; nothing to train on.")
     other_of = np.fromiter((crc32(other.encode()) for other in others), np.uint32, len(others))
@@ -134,13 +143,27 @@ def _sides(row: Row, path: Path, single_texts: bool, errors: str) -> tuple[str, 
 
 
 def read_excluded(paths: Sequence[Path]) -> set[str]:
-    """The folded lines of text files, or of every file in folders of them, for `read_pairs`.
+    """The folded texts of files, or of every file in folders of them and below, for `read_pairs`.
 
-    A line with tabs, as in a file of pairs, stands for each of its columns.
+    A line with tabs, as in a file of pairs, stands for each of its columns; so does a row of a .csv file.
+
+    Raises:
+        InputError: there is no text in them, or a file of a kind that is not read here.
     """
-    inside = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    lines = (line for file in inside if file.is_file() for _, line in open_lines(file, errors="replace"))
-    return {fold(cell) for line in lines for cell in line.split("\t")} - {""}
+    inside = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    texts = {fold(cell) for file in inside if file.is_file() for cell in _cells(file)} - {""}
+    if paths and not texts:
+        raise InputError(f"{', '.join(map(str, paths))}: no text to exclude; give text, TSV or CSV files.")
+    return texts
+
+
+def _cells(file: Path) -> Iterator[str]:
+    if any(suffix in OTHER_KINDS for suffix in file.suffixes):
+        raise InputError(f"{file} cannot be excluded; give its texts as a text, TSV or CSV file.")
+    lines = (line for _, line in open_lines(file, errors="replace"))
+    rows = csv.reader(lines) if ".csv" in file.suffixes else (line.split("\t") for line in lines)
+    for row in rows:
+        yield from row
 
 
 def file_probabilities(pairs: Pairs, sampling: Sampling) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -20,6 +21,12 @@ else:
 DTYPES = ("float32", "bfloat16")
 
 
+def _check_weights(name: str, weights: dict[str, float]) -> None:
+    for key, weight in weights.items():
+        if not isinstance(weight, (int, float)) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+            raise InputError(f"{name} has {key} = {weight!r}; a weight is a number from 0.")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The subword vocabulary: `size` pieces, trained on `lines` sampled lines."""
@@ -31,6 +38,15 @@ class Vocabulary:
     language_exponent: float = 0.4
     language_weights: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.anchor_share < 1:
+            raise InputError(f"anchor_share is {self.anchor_share}; it must be at least 0 and below 1.")
+        if not 0.9 <= self.character_coverage <= 1:
+            raise InputError(
+                f"character_coverage is {self.character_coverage}; it must be between 0.9 and 1."
+            )
+        _check_weights("language_weights", self.language_weights)
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -38,6 +54,9 @@ class Sampling:
 
     language_exponent: float = 0.5
     source_weights: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_weights("source_weights", self.source_weights)
 
 
 @dataclass(frozen=True)
@@ -100,6 +119,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.rows not in ROWS:
             raise InputError(f"rows is {self.rows!r}; it is one of {', '.join(ROWS)}.")
+        if self.dimension < 2:
+            raise InputError(f"dimension is {self.dimension}; it must be at least 2.")
         if self.rows == "int4" and self.dimension % GROUP:
             raise InputError(f"dimension is {self.dimension}; int4 rows take a multiple of {GROUP}.")
 

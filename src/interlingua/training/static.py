@@ -6,22 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from interlingua.encoders.static_folder import write_static_folder
 from interlingua.errors import InputError, require
-from interlingua.evaluation.retrieval import retrieval_accuracy
-from interlingua.training.batches import Batches, held_out_anchors
+from interlingua.training.batches import Batches
 from interlingua.training.checkpoint import Workplace
+from interlingua.training.held_out import Quality, held_out_anchors, held_out_rows, quality, translated
 from interlingua.training.optimise import Progress, draws, optimise, start_state
 from interlingua.training.order import order_columns
 from interlingua.training.pairs import Pairs, draw_rows, file_probabilities
 from interlingua.training.recipe import Recipe, Sampling
-from interlingua.training.teacher import TeacherVectors, teacher_vectors
-from interlingua.training.tokens import TokenRows, cut_bags, tokenise
+from interlingua.training.teacher import TeacherVectors, find_teacher, teacher_file, teacher_vectors
+from interlingua.training.tokens import TokenRows, bag_vectors, tokenise
 from interlingua.training.vocabulary import train_vocabulary
-from interlingua.vectors import Vectors, unit_rows
+from interlingua.vectors import Vectors
 from interlingua.writing import replace_file
 
 VOCABULARY, HELD_OUT, ORDER = 1, 2, 5
@@ -37,18 +36,18 @@ class Trained:
         tokenizer: the vocabulary.
         table: float32 (pieces, dim), its columns in order: the first ones serve alone.
         loss: the mean loss of the last hundred steps.
-        held_out_before, held_out_after: share of held-out pairs whose translation is the nearest
-            among all held-out translations, for the table at random and as trained, in [0, 1].
-        held_out: how many pairs that was measured on.
+        before, after: how the table did on held-out rows, at random and as trained.
+        held_out: how many rows were held out; `held_out_pairs` of them have two different sides.
         pairs: pairs read; `seen` counts the pairs drawn in training, repeats included.
     """
 
     tokenizer: Tokenizer
     table: Vectors
     loss: float
-    held_out_before: float
-    held_out_after: float
+    before: Quality
+    after: Quality
     held_out: int
+    held_out_pairs: int
     pairs: int
     seen: int
 
@@ -79,43 +78,43 @@ def train_static(
     check_size(pairs)
     if threads is not None:
         torch.set_num_threads(threads)
-    teacher = _teacher(pairs, recipe, workplace, progress)
+    if recipe.teacher.model:
+        find_teacher(recipe.teacher.model)
     tokenizer = _vocabulary(pairs, recipe, workplace, threads or torch.get_num_threads(), progress)
     anchors, others = _tokenise_both(pairs, tokenizer, recipe.max_tokens, progress)
-    held_out = _held_out_rows(pairs, recipe)
-    batches = Batches(
-        pairs, anchors, others, file_probabilities(pairs, recipe.sampling), held_out_anchors(pairs, held_out)
-    )
-    if batches.held_out[pairs.anchor_of].all():
-        raise InputError(
-            "All pairs share a first side with those held out; give pairs of more different texts."
-        )
+    probability = file_probabilities(pairs, recipe.sampling)
+    rows = held_out_rows(pairs, probability, recipe.held_out, np.random.default_rng([recipe.seed, HELD_OUT]))
+    batches = Batches(pairs, anchors, others, probability, held_out_anchors(pairs, rows))
+    teacher = _teacher(pairs, recipe, workplace, progress)
     state = start_state(tokenizer.get_vocab_size(), recipe, 0 if teacher is None else teacher.shape[1])
-    before = _held_out_accuracy(state.table.numpy(), pairs, anchors, others, held_out)
+    before = quality(state.table.numpy(), pairs, anchors, others, rows, teacher)
     loss = optimise(state, batches, recipe, teacher, workplace, progress)
-    bags, _ = batches.draw(ORDERED_BY, np.random.default_rng([recipe.seed, ORDER]))
-    table = state.table.numpy()
-    table = order_columns(table, _bag_vectors(table, bags), recipe.seed)
-    after = _held_out_accuracy(table, pairs, anchors, others, held_out)
-    return Trained(
-        tokenizer, table, loss, before, after, len(held_out), len(pairs), draws(recipe.optimisation)
-    )
+    table = _in_order(state.table.numpy(), batches, recipe.seed)
+    after = quality(table, pairs, anchors, others, rows, teacher)
+    seen = draws(recipe.optimisation)
+    both = len(translated(pairs, rows))
+    return Trained(tokenizer, table, loss, before, after, len(rows), both, len(pairs), seen)
 
 
 def check_size(pairs: Pairs) -> None:
-    """Raises InputError where there are fewer than 20 pairs."""
+    """Raises InputError where there are fewer than 20 pairs, or fewer than two different first sides."""
     if len(pairs) < SMALLEST_RUN:
         raise InputError(f"{len(pairs)} pairs are too few to train on; give at least {SMALLEST_RUN}.")
+    if len(pairs.anchors) < 2:
+        raise InputError("All pairs share one first side; give pairs of more different texts.")
 
 
 def _teacher(pairs: Pairs, recipe: Recipe, workplace: Workplace, progress: Progress) -> TeacherVectors | None:
     if not recipe.teacher.model:
         return None
+    model, dtype = recipe.teacher.model, recipe.teacher.dtype
+    file = teacher_file(model, pairs.anchors, dtype=dtype, max_tokens=recipe.max_tokens)
     return teacher_vectors(
-        recipe.teacher.model,
+        model,
         pairs.anchors,
-        workplace.path("teacher.npy"),
-        dtype=recipe.teacher.dtype,
+        workplace.path(file),
+        dtype=dtype,
+        max_tokens=recipe.max_tokens,
         on_rows=lambda done, total: progress("teacher", done, total),
     )
 
@@ -134,7 +133,7 @@ def _vocabulary(
             threads=threads,
         )
         with replace_file(kept) as new:
-            tokenizer.save(str(new))
+            new.write_text(tokenizer.to_str(), encoding="utf-8")
     progress("vocabulary", 1, 1)
     return Tokenizer.from_file(str(kept))
 
@@ -172,33 +171,10 @@ def _tokenise_both(
     return anchors, others
 
 
-def _held_out_rows(pairs: Pairs, recipe: Recipe) -> NDArray[np.int64]:
-    """Rows kept from training, at most a tenth of all, one an anchor; their anchors are kept out whole."""
-    rng = np.random.default_rng([recipe.seed, HELD_OUT])
-    wanted = min(recipe.held_out, len(pairs) // 10)
-    rows = draw_rows(pairs, file_probabilities(pairs, recipe.sampling), wanted, rng)
-    _, first = np.unique(pairs.anchor_of[rows], return_index=True)
-    return rows[first]
-
-
-def _held_out_accuracy(
-    table: Vectors,
-    pairs: Pairs,
-    anchors: TokenRows,
-    others: TokenRows,
-    held_out: NDArray[np.int64],
-) -> float:
-    if not len(held_out):
-        return 0.0
-    sources = _bag_vectors(table, cut_bags(others, held_out))
-    targets = _bag_vectors(table, cut_bags(anchors, pairs.anchor_of[held_out].astype(np.int64)))
-    return retrieval_accuracy(sources, targets)
-
-
-def _bag_vectors(table: Vectors, bags: TokenRows) -> Vectors:
-    sums = np.zeros((len(bags), table.shape[1]), np.float32)
-    np.add.at(sums, np.repeat(np.arange(len(bags)), np.diff(bags.offsets)), table[bags.ids])
-    return unit_rows(sums)
+def _in_order(table: Vectors, batches: Batches, seed: int) -> Vectors:
+    count = min(ORDERED_BY, len(batches.pairs))
+    bags, _ = batches.draw(count, np.random.default_rng([seed, ORDER]))
+    return order_columns(table, bag_vectors(table, bags), seed)
 
 
 def write_trained(folder: Path, trained: Trained, recipe: Recipe, card: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
@@ -11,11 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interlingua.errors import InputError, ModelError, first_line, require
+from interlingua.encoders.loading import torch_folder
+from interlingua.errors import InputError, ModelError, OutputError, first_line, require
+from interlingua.training.checkpoint import TEACHER
+from interlingua.writing import replace_file
 
 BLOCK = 20_000
 PACKAGE = "package:"
 TeacherVectors = NDArray[np.float16]
+
+
+def teacher_file(name_or_path: str, texts: Sequence[str], *, dtype: str, max_tokens: int) -> str:
+    """The name of the file that holds the vectors of these texts by this teacher."""
+    digest = hashlib.sha256(f"{name_or_path} {dtype} {max_tokens}\n".encode())
+    digest.update("\n".join(texts).encode())
+    return f"{TEACHER}{digest.hexdigest()[:16]}.npy"
 
 
 def teacher_vectors(
@@ -44,15 +56,18 @@ def teacher_vectors(
         InputError: the teacher gives NaN.
     """
     progress_file = file.with_suffix(".done")
-    done = int(progress_file.read_text()) if progress_file.exists() else 0
-    if file.exists() and done >= len(texts):
+    done = int(progress_file.read_text()) if file.exists() and progress_file.exists() else 0
+    if done >= len(texts):
         on_rows(len(texts), len(texts))
         return np.asarray(np.load(file, mmap_mode="r"))
     model = load_teacher(name_or_path, dtype)
     model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
     shape = (len(texts), int(model.get_embedding_dimension()))
-    mode = "r+" if file.exists() and done else "w+"
-    kept = np.lib.format.open_memmap(file, mode=mode, dtype=np.float16, shape=shape)
+    if done:
+        kept = np.lib.format.open_memmap(file, mode="r+")
+    else:
+        kept = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+        _take_room(file)
     for begin in range(done, len(texts), BLOCK):
         block = list(texts[begin : begin + BLOCK])
         vectors = model.encode(block, batch_size=128, normalize_embeddings=True, show_progress_bar=False)
@@ -60,9 +75,28 @@ def teacher_vectors(
             raise InputError(f"The teacher {name_or_path} gives NaN; try it with dtype float32.")
         kept[begin : begin + len(block)] = vectors
         kept.flush()
-        progress_file.write_text(str(begin + len(block)))
+        with replace_file(progress_file) as new:
+            new.write_text(str(begin + len(block)))
         on_rows(begin + len(block), len(texts))
     return kept
+
+
+def _take_room(file: Path) -> None:
+    """The whole file on the disk at once: a map of a file that finds no room ends the process without a word.
+
+    Raises:
+        OutputError: there is no room.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        with file.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return  # a file system that cannot take room beforehand
+        file.unlink()
+        raise OutputError(f"Cannot write {file}: {error.strerror or error}.") from error
 
 
 def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
@@ -72,30 +106,41 @@ def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
         MissingExtra: sentence-transformers is not installed.
         ModelError: no such model, or none that loads.
     """
-    require("sentence_transformers", extra="distil")
+    folder = find_teacher(name_or_path)
     import torch
     from sentence_transformers import SentenceTransformer
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         return SentenceTransformer(
-            _inside_package(name_or_path),
-            device="cpu",
-            model_kwargs={"dtype": getattr(torch, dtype)},
-            trust_remote_code=False,
+            str(folder), device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # safetensors and the models' own code raise bare Exception
         raise ModelError(
             f"The teacher {name_or_path!r} cannot be loaded ({first_line(error)}); give the folder of a "
             "Sentence Transformers model, or its hub name and a connection."
         ) from error
 
 
+def find_teacher(name_or_path: str) -> Path:
+    """The folder of a teacher, fetched from the hub where it must be.
+
+    Raises:
+        MissingExtra: sentence-transformers is not installed.
+        ModelError: no such model, or it cannot be fetched.
+    """
+    require("sentence_transformers", extra="distil")
+    return torch_folder(_inside_package(name_or_path))
+
+
 def _inside_package(name: str) -> str:
     """The model folder that "package:NAME" stands for; any other name as it is."""
     if not name.startswith(PACKAGE):
         return name
-    found = importlib.util.find_spec(name.removeprefix(PACKAGE))
+    try:
+        found = importlib.util.find_spec(name.removeprefix(PACKAGE))
+    except (ImportError, ValueError):
+        found = None
     roots = list(found.submodule_search_locations or []) if found else []
     folders = [path.parent for root in roots for path in sorted(Path(root).rglob("modules.json"))]
     if not folders:

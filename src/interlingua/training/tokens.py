@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from interlingua.vectors import Vectors, unit_rows
+
 CHARACTERS_PER_TOKEN = 8
 BLOCK = 20_000
 
@@ -61,3 +63,16 @@ def join_bags(first: TokenRows, second: TokenRows) -> TokenRows:
         np.concatenate([first.ids, second.ids]),
         np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
     )
+
+
+def bag_vectors(table: Vectors, bags: TokenRows) -> Vectors:
+    """The sum of each bag's pieces at length 1, float32 (len(bags), dim)."""
+    import torch
+
+    sums = torch.nn.functional.embedding_bag(
+        torch.from_numpy(bags.ids.astype(np.int64)),
+        torch.from_numpy(table),
+        torch.from_numpy(bags.offsets[:-1]),
+        mode="sum",
+    )
+    return unit_rows(sums.numpy())
