@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
 from interlingua import load_encoder
-from interlingua.encoders.endpoint import EndpointEncoder
+from interlingua.encoders.endpoint import EndpointEncoder, _seconds
 from interlingua.encoders.pipeline import encode_block
 from interlingua.errors import EngineDown, InputError, MissingExtra
 
@@ -46,6 +49,8 @@ class Server:
                     status, headers, answer = ill(body, answer)
                 elif any("refuse" in text for text in body["input"]):
                     status, answer = 413, {"error": "too long"}
+                elif any("crash" in text for text in body["input"]):
+                    status, answer = int(body["input"][0][-3:]), {"error": "CUDA error"}
                 raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in headers.items():
@@ -134,7 +139,7 @@ def test_what_passes_is_tried_again(server, quick):
 def test_a_server_that_stays_ill_is_down(server, quick):
     encoder = EndpointEncoder(server.url, "m", attempts=3)
     server.ill = [status(503)] * 3
-    with pytest.raises(EngineDown, match=r"did not answer 3 times \(status 503\); start the server"):
+    with pytest.raises(EngineDown, match=r"did not answer 3 times \(status 503: \{\}\); start the server"):
         encoder.encode(["a"])
     assert len(server.requests) == 4
 
@@ -175,6 +180,41 @@ def test_a_text_that_the_server_refuses_harms_no_other(server):
     assert list(block.failures) == [1]
     assert "refuses these texts (status 413)" in block.failures[1]
     np.testing.assert_allclose(block.vectors[[0, 2]], unit(["a", "c"]), atol=1e-6)
+
+
+@pytest.mark.parametrize("code", [424, 500])
+def test_a_text_that_the_server_fails_on_harms_no_other(code, server, quick):
+    encoder = EndpointEncoder(server.url, "m", attempts=2, batch_size=1)
+    block = encode_block(encoder, ["a", f"crash {code}", "c"], on_error="skip")
+    assert list(block.failures) == [1]
+    assert "CUDA error" in block.failures[1]
+    np.testing.assert_allclose(block.vectors[[0, 2]], unit(["a", "c"]), atol=1e-6)
+
+
+def test_a_limit_on_requests_is_waited_out(server, quick, monkeypatch):
+    encoder = EndpointEncoder(server.url, "m", attempts=2)
+    server.ill = [status(429)] * 8
+    np.testing.assert_allclose(encoder.encode(["a"]), unit(["a"]), atol=1e-6)
+    monkeypatch.setattr("interlingua.encoders.endpoint.LONGEST_LIMIT", 0.0)
+    server.ill = [status(429)] * 8
+    with pytest.raises(EngineDown, match=r"takes no more requests for now \(status 429\); run again later"):
+        encoder.encode(["a"])
+
+
+def test_retry_after_may_be_seconds_or_a_date():
+    later = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=90), usegmt=True)
+    assert _seconds("1.5") == 1.5
+    assert 80 < _seconds(later) <= 90
+    assert _seconds("soon") == _seconds("") == 0
+
+
+def test_a_stop_does_not_wait_for_the_tries_of_other_batches(server):
+    encoder = EndpointEncoder(server.url, "m", batch_size=1, concurrency=2)
+    server.ill = [lambda asked, answer: status(401 if asked["input"] == ["a"] else 503)(asked, answer)] * 30
+    began = time.monotonic()
+    with pytest.raises(EngineDown, match="refuses the key"):
+        encoder.encode(["a", "b", "c"])
+    assert time.monotonic() - began < 5
 
 
 def test_a_missing_client_names_the_install(server, monkeypatch):

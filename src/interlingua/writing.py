@@ -87,7 +87,7 @@ def _output_errors(path: Path) -> Iterator[None]:
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows syncs only what may be written
         os.fsync(file.fileno())
 
 

@@ -62,9 +62,12 @@ def run_batches(
 ) -> None:
     """Fill `result` by running rows in batches, longest first.
 
+    All workers together hold at most `workers` budgets of tokens and one that waits, or a single row that
+    is longer: a row above the budget takes the place of several batches.
+
     Args:
         lengths: tokens of each row, int64 (n,).
-        budget: tokens that a batch may hold; a row longer than that runs by itself.
+        budget: tokens that a batch may hold; a row longer than that is a batch of its own.
         run: takes row numbers, gives their vectors in that order.
         result: float32 (n, dim).
         workers: how many batches run at a time, a thread each.
@@ -76,7 +79,7 @@ def run_batches(
     running: deque[tuple[NDArray[np.int64], Future[Vectors]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         while left or running:
-            while left and len(running) <= workers:
+            while left and len(running) <= workers and _has_room(running, left, lengths, workers, budget):
                 rows = _take_batch(left, lengths, budget)
                 running.append((rows, pool.submit(run, rows)))
             rows, future = running.popleft()
@@ -95,6 +98,18 @@ def run_batches(
                 while budget.tokens >= longest * len(rows):
                     budget.halve()
                 left.append(rows)
+
+
+def _has_room(
+    running: deque[tuple[NDArray[np.int64], Future[Vectors]]],
+    left: list[NDArray[np.int64]],
+    lengths: NDArray[np.int64],
+    workers: int,
+    budget: TokenBudget,
+) -> bool:
+    """Whether the next batch may begin: one waits in line beside as many as there are workers."""
+    begun = sum(max(budget.tokens, int(lengths[rows[0]])) for rows, _ in running)
+    return not running or begun + int(lengths[left[-1][0]]) <= (workers + 1) * budget.tokens
 
 
 def _take_batch(

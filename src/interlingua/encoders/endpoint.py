@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +19,14 @@ from interlingua.encoders.model_folder import Prompts
 from interlingua.errors import EngineDown, EngineError, InputError, require
 from interlingua.vectors import Vectors
 
+PROBE = ["a"]
 KEY_VARIABLE = "INTERLINGUA_API_KEY"
 BATCH_SIZE = 32  # what text-embeddings-inference takes at most unless told otherwise
-REFUSED_TEXTS = (400, 413, 422)
+REFUSED_TEXTS = (400, 413, 422, 424)  # 424 is how text-embeddings-inference says that its model failed
 TRY_AGAIN = (408, 409, 425, 429, 500, 502, 503, 504)
+FAILED, TOO_MANY = 500, 429
 LONGEST_WAIT = 30.0
+LONGEST_LIMIT = 600.0
 
 
 class EndpointEncoder(TextEncoder):
@@ -48,6 +55,7 @@ class EndpointEncoder(TextEncoder):
             concurrency: requests under way at a time.
             timeout: seconds until an answer is given up.
             attempts: how often a request is sent before the server counts as down, with waits that double.
+                Too many requests (status 429) do not count: they are waited out, ten minutes at most.
             key_variable: the environment variable that holds the key; it is sent where it is set.
 
         Raises:
@@ -68,33 +76,63 @@ class EndpointEncoder(TextEncoder):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(timeout=timeout, headers=headers)
         self.native_dim = 0
-        self.native_dim = self._request(["a"]).shape[1]
+        self.native_dim = self._request(PROBE).shape[1]
         self.dim = truncated_dim(self.native_dim, truncate_dim)
 
     def _encode(self, texts: list[str], prompt: str) -> tuple[Vectors, Lost]:
         batches = [texts[i : i + self._batch_size] for i in range(0, len(texts), self._batch_size)]
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            parts = list(pool.map(lambda batch: self._request([prompt + text for text in batch]), batches))
+        stopped = threading.Event()
+        pool = ThreadPoolExecutor(self._concurrency)
+        try:
+            ask = partial(self._request, stopped=stopped)
+            parts = list(pool.map(ask, ([prompt + text for text in batch] for batch in batches)))
+        except BaseException:
+            stopped.set()
+            raise
+        finally:
+            pool.shutdown(wait=not stopped.is_set(), cancel_futures=True)
         return np.concatenate(parts), np.zeros(len(texts), np.int64)
 
-    def _request(self, texts: list[str]) -> Vectors:
+    def _request(self, texts: list[str], stopped: threading.Event | None = None) -> Vectors:
         """The vectors of one batch, float32 (len(texts), dim); waits and tries again where that may help."""
         import tenacity
 
+        stopped = stopped or threading.Event()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Passing),
-            stop=tenacity.stop_after_attempt(self._attempts),
+            stop=lambda state: stopped.is_set() or self._gives_up(state),
             wait=_wait,
+            sleep=tenacity.sleep_using_event(stopped),
             reraise=True,
         )
         try:
             answer: Any = retrying(self._post, texts)
         except _Passing as error:
+            if error.status == TOO_MANY:
+                raise EngineDown(
+                    f"{self._url} takes no more requests for now (status {TOO_MANY}); run again later."
+                ) from error
+            if error.status == FAILED and texts != PROBE and self._answers():
+                raise EngineError(f"{self._url} fails on these texts ({error}).") from error
             raise EngineDown(
                 f"{self._url} did not answer {self._attempts} times ({error}); start the server, or check "
                 "the address, and run again."
             ) from error
         return self._read(answer, len(texts))
+
+    def _gives_up(self, state: Any) -> bool:
+        error = state.outcome.exception()
+        if isinstance(error, _Passing) and error.status == TOO_MANY:
+            return bool(state.seconds_since_start > LONGEST_LIMIT)
+        return bool(state.attempt_number >= self._attempts)
+
+    def _answers(self) -> bool:
+        """Whether the server is well, so that a failure lies with the texts."""
+        try:
+            self._post(PROBE)
+        except (_Passing, EngineDown, EngineError):
+            return False
+        return True
 
     def _post(self, texts: list[str]) -> Any:
         import httpx
@@ -109,7 +147,8 @@ class EndpointEncoder(TextEncoder):
             raise _Passing(f"{type(error).__name__}: {error}") from error
         code = response.status_code
         if code in TRY_AGAIN:
-            raise _Passing(f"status {code}", response.headers.get("Retry-After", ""))
+            told = f": {response.text[:200].strip()}" if response.text.strip() else ""
+            raise _Passing(f"status {code}{told}", code, response.headers.get("Retry-After", ""))
         if code in (401, 403):
             raise EngineDown(
                 f"{self._url} refuses the key (status {code}); put the right one into the environment "
@@ -153,13 +192,27 @@ class EndpointEncoder(TextEncoder):
 class _Passing(Exception):
     """Something that may pass: no connection, too many requests, a server that is starting."""
 
-    def __init__(self, reason: str, retry_after: str = "") -> None:
+    def __init__(self, reason: str, status: int = 0, retry_after: str = "") -> None:
         super().__init__(reason)
-        self.retry_after = float(retry_after) if retry_after.isdecimal() else 0.0
+        self.status = status
+        self.retry_after = _seconds(retry_after)
+
+
+def _seconds(retry_after: str) -> float:
+    """What a Retry-After header asks for: seconds, or a date; 0 where it says neither."""
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _wait(state: Any) -> float:
-    """Seconds until the next try: what Retry-After asks for, else twice as long each time; at most 30."""
+    """Seconds until the next try: what Retry-After asks for, else twice as long each time, at most 30."""
     error = state.outcome.exception() if state.outcome else None
     told = error.retry_after if isinstance(error, _Passing) else 0.0
-    return min(LONGEST_WAIT, told or random.uniform(0.5, 1.0) * 2 ** (state.attempt_number - 1))
+    doubling = random.uniform(0.5, 1.0) * 2 ** min(10, state.attempt_number - 1)
+    return min(LONGEST_LIMIT, told) if told else min(LONGEST_WAIT, doubling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import warnings
@@ -9,20 +10,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interlingua.encoders.model_folder import read_model_folder
+from interlingua.encoders.model_folder import SENTENCE_TRANSFORMERS, read_json, read_model_folder
 from interlingua.encoders.onnx import onnx_graph
 from interlingua.encoders.onnx_files import FLOAT32_FILES, this_cpu
 from interlingua.encoders.static import StaticEncoder
 from interlingua.encoders.static_folder import write_static_folder
 from interlingua.encoders.transformer import TransformerEncoder
-from interlingua.errors import InputError, ModelError, require
+from interlingua.errors import InputError, ModelError, OutputError, require
 from interlingua.types import Encoder
 from interlingua.vectors import Vectors, top_k
 from interlingua.writing import replace_folder
+
+if TYPE_CHECKING:
+    from interlingua.encoders.sentence_transformers import SentenceTransformersEncoder
 
 LEAST_COSINE = 0.99
 NEIGHBOURS = 5
@@ -74,6 +78,7 @@ def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: b
 
     Raises:
         InputError: fewer than 10 texts.
+        OutputError: the target holds something, or cannot be written.
         ModelError: the model has no transformer, or its int8 file is too far from it: mean cosine below 0.99.
         MissingExtra: torch, onnx or onnxruntime is not installed.
     """
@@ -84,9 +89,12 @@ def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: b
     _check_count(texts)
     for module in ("onnx", "onnxruntime"):
         require(module, extra="export")
+    if target.exists() and any(target.iterdir()):
+        raise OutputError(f"{target} exists already; choose a new folder.")
     expected = source.encode(texts)
     with replace_folder(target) as new:
         shutil.copytree(source.folder, new, dirs_exist_ok=True, ignore=_without_weights(source.folder))
+        _write_prompts(source, new / SENTENCE_TRANSFORMERS)
         graph = new / FLOAT32_FILES[0]
         graph.parent.mkdir()
         write_graph(source.torch_transformer(), graph)
@@ -128,6 +136,17 @@ def _check_count(texts: Sequence[str]) -> None:
         raise InputError(
             f"{len(texts)} texts are too few to check a model on; give at least {2 * NEIGHBOURS}."
         )
+
+
+def _write_prompts(source: SentenceTransformersEncoder, file: Path) -> None:
+    """The prompts that the catalogue knows, into a folder whose own settings have none."""
+    settings = read_json(file) if file.is_file() else {}
+    prompts = {"query": source.query_prompt, "document": source.document_prompt}
+    if source.prompt:
+        settings["default_prompt_name"] = "default"
+        prompts["default"] = source.prompt
+    if any(prompts.values()) and not any((settings.get("prompts") or {}).values()):
+        file.write_text(json.dumps({**settings, "prompts": prompts}, indent=2) + "\n", encoding="utf-8")
 
 
 def _without_weights(root: Path) -> Any:
@@ -197,8 +216,10 @@ def _takes(transformer: Any, name: str) -> bool:
 
 
 def _check(folder: Path, graph: Path, texts: Sequence[str], expected: Vectors) -> Check:
-    got = TransformerEncoder(read_model_folder(folder), onnx_graph(graph), name=folder.name).encode(texts)
-    return compare(got, expected)
+    encoder = TransformerEncoder(
+        read_model_folder(folder), onnx_graph(graph), name=folder.name, truncate_dim=expected.shape[1]
+    )
+    return compare(encoder.encode(texts), expected)
 
 
 def compare(got: Vectors, expected: Vectors) -> Check:

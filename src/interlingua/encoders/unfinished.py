@@ -101,8 +101,9 @@ class UnfinishedRun:
             shutil.rmtree(self.folder)
 
     def _close(self) -> None:
-        self._vectors.close()
-        self._texts.close()
+        for stream in (self._vectors, self._texts):
+            with suppress(OSError):  # a full disk: what was saved before stays
+                stream.close()
         self._lock.release()
 
     def pass_over(self, block: Sequence[Row]) -> bool:
@@ -174,6 +175,7 @@ class UnfinishedRun:
         else:
             self._write_header(self.done)
             os.fsync(self._vectors.fileno())
+            self._vectors.close()  # Windows renames no open file
             (self.folder / "vectors.npy").replace(self.output)
         (self.folder / "state.json").unlink()
         self._close()
