@@ -22,6 +22,7 @@ FORMATS = ("lines", "csv", "tsv", "jsonl", "parquet")
 ERRORS = ("strict", "replace", "skip")
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 STDIN = Path("-")
+PARQUET_ROWS = 1024
 FIELD_LIMIT = 2**31 - 1
 
 Cells: TypeAlias = tuple[int, list[str], str]
@@ -58,7 +59,7 @@ def read_rows(
     Args:
         path: a file, plain or .gz; `-` is standard input.
         columns: names of columns or JSON fields, or column numbers from 1; default "text" where a
-            table or JSONL has it, else the only column there is. Plain lines have none.
+            table has it, else its only column; in JSONL "text". Plain lines have none.
         format: one of FORMATS; default by the file's ending, else "lines".
         header: whether the first row of a CSV or TSV file names its columns.
         errors: "strict" stops at the first bad row; "replace" reads bytes that are not UTF-8 as
@@ -215,8 +216,9 @@ def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     pick = [names[_position(column, names, True, path)] for column in columns or _default(names, path)]
     number = 0
     for batch in _parquet_batches(table, path):
-        for record in batch.to_pylist():
+        for cells in zip(*map(_parquet_values, batch), strict=True):
             number += 1
+            record = dict(zip(names, cells, strict=True))
             values = [record[name] for name in pick]
             if any(not isinstance(value, (str, type(None))) for value in values):
                 raise InputError(
@@ -227,9 +229,18 @@ def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
 
 def _parquet_batches(table: Any, path: Path) -> Iterator[Any]:
     try:
-        yield from table.iter_batches()
+        yield from table.iter_batches(batch_size=PARQUET_ROWS)
     except OSError as error:
         raise InputError(f"{path} cannot be read to its end ({error}); it is damaged.") from error
+
+
+def _parquet_values(column: Any) -> list[Any]:
+    """A column as Python values; as its strings where Python has no such value, such as a nanosecond."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        values = column.cast("string").to_pylist()
+    return values
 
 
 def _position(column: str, names: list[str], header: bool, path: Path) -> int:

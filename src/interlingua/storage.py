@@ -92,6 +92,8 @@ def top_k_stored(
         return _top_k_in_parts(queries, stored, storage, k)
     if k < 1 or rescore < 1:
         raise InputError(f"k is {k} and rescore {rescore}; both must be at least 1.")
+    if vectors is not None and len(vectors) != len(stored):
+        raise InputError(f"{len(vectors)} rows to score by do not fit {len(stored)} stored ones.")
     expand(stored[:1], storage, dim)
     shortlist = _nearest_bits(np.packbits(queries > 0, axis=1), stored, min(len(stored), k * rescore))
     scores = np.empty((len(queries), min(k, len(stored))), np.float32)

@@ -58,7 +58,7 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
         Among equal scores the lower row number comes first.
 
     Raises:
-        InputError: `k` below 1, dimensions that differ, or a value that is NaN.
+        InputError: `k` below 1, dimensions that differ, or a value that is NaN or infinite.
     """
     if k < 1:
         raise InputError(f"k is {k}; ask for at least 1.")
@@ -67,8 +67,7 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
             f"Queries of shape {queries.shape} and a corpus of shape {corpus.shape} do not fit; "
             "both must be (n, dim) with the same dim: encode them with the same model."
         )
-    if np.isnan(queries).any() or np.isnan(corpus).any():
-        raise InputError("A vector holds NaN; encode its text again.")
+    _check_finite(queries)
     k = min(k, len(corpus))
     scores = np.empty((len(queries), k), np.float32)
     rows = np.empty((len(queries), k), np.int64)
@@ -78,11 +77,19 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
     return scores, rows
 
 
+def _check_finite(rows: Vectors) -> None:
+    if not np.isfinite(rows).all():
+        raise InputError("A vector holds NaN or an infinite value; encode its text again.")
+
+
 def _top_k_block(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
     best = np.empty((len(queries), 0), np.float32)
     best_rows = np.empty((len(queries), 0), np.int64)
     for begin in range(0, len(corpus), CORPUS_BLOCK):
-        scores = queries @ corpus[begin : begin + CORPUS_BLOCK].T
+        part = corpus[begin : begin + CORPUS_BLOCK]
+        scores = queries @ part.T
+        if not np.isfinite(scores).all():
+            _check_finite(part)
         columns = _best_columns(scores, k)
         best = np.concatenate([best, np.take_along_axis(scores, columns, axis=1)], axis=1)
         best_rows = np.concatenate([best_rows, columns + begin], axis=1)

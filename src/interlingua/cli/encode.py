@@ -15,7 +15,7 @@ from interlingua.encoders.cache import VectorCache
 from interlingua.encoders.output import encode_to_file
 from interlingua.encoders.pipeline import KINDS
 from interlingua.encoders.unfinished import unfinished
-from interlingua.errors import EngineDown, OutputError, require
+from interlingua.errors import EngineDown, OutputError
 from interlingua.storage import STORAGES
 from interlingua.types import Encoder
 
@@ -78,8 +78,8 @@ def encode_command(
     """
     if output.suffix not in (".npy", ".parquet"):
         raise click.BadParameter(f"{output} must end in .npy or .parquet.", param_hint="--output")
-    if output.suffix == ".parquet":
-        require("pyarrow", extra="parquet")
+    if output.exists() and file.exists() and output.samefile(file):
+        raise OutputError(f"{output} is the input; give another output.")
     if not output.parent.is_dir():
         raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
     rows = stream_texts(file, (column,) if column else (), format_, no_header, errors)

@@ -45,8 +45,8 @@ def reading_options(function: F) -> F:
             "--format",
             "format_",
             type=click.Choice(FORMATS),
-            help="What the file is; default: by its ending (.csv .tsv .jsonl .parquet, any of them .gz), "
-            "else plain lines.",
+            help="What the file is; default: by its ending (.parquet, or .csv .tsv .jsonl, plain or "
+            ".gz), else plain lines.",
         ),
         click.option("--no-header", is_flag=True, help="The first row of the table is data, not names."),
         errors_option,

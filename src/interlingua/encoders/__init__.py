@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from interlingua.encoders.static import StaticEncoder
+from interlingua.errors import InputError
 from interlingua.text import check_texts
 from interlingua.types import Encoder
 
@@ -61,7 +62,9 @@ def load_encoder(
     if languages:
         _warn_of_languages(str(name_or_path or EMBEDDED), check_texts(languages, "languages"))
     options = Options(revision, dtype, truncate_dim, threads, batch_tokens, device, trust_remote_code or None)
-    if name_or_path is None or name_or_path == EMBEDDED:
+    if name_or_path is None or str(name_or_path).lower() == EMBEDDED:
+        if revision is not None:
+            raise InputError(f"{EMBEDDED} comes with this package and takes no revision.")
         if engine in (None, "static") and options == Options():
             return _embedded()
         encoder = open_encoder(EMBEDDED_FOLDER, engine or "static", options)

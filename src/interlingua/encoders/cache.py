@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from interlingua.vectors import Vectors
 FORMAT = 1
 APPLICATION = 0x696C7663  # "ilvc": how SQLite files tell what program they belong to
 KEYS_AT_ONCE = 500
+WAIT_SECONDS = 60.0
 
 
 class VectorCache:
@@ -30,22 +32,40 @@ class VectorCache:
         """
         self._path = path
         with self._told("opened"):
-            self._database = sqlite3.connect(path, timeout=60)
-            found, application = (
-                self._database.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("user_version", "application_id")
-            )
-            tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if tables and application != APPLICATION:
-                raise OutputError(f"{path} is a database of another program; give another file.")
-            if found > FORMAT:
-                raise OutputError(f"{path} is a cache of format {found}; this version reads {FORMAT}.")
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, lost INTEGER)"
-            )
-            self._database.execute(f"PRAGMA user_version={FORMAT}")
-            self._database.execute(f"PRAGMA application_id={APPLICATION}")
+            self._database = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+            self._database.execute("BEGIN IMMEDIATE")  # one process at a time makes the table
+            with self._database:
+                self._make_table()
+            self._write_ahead()
+
+    def _make_table(self) -> None:
+        found, application = (
+            self._database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("user_version", "application_id")
+        )
+        tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and application != APPLICATION:
+            raise OutputError(f"{self._path} is a database of another program; give another file.")
+        if found > FORMAT:
+            raise OutputError(f"{self._path} is a cache of format {found}; this version reads {FORMAT}.")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, lost INTEGER)"
+        )
+        self._database.execute(f"PRAGMA user_version={FORMAT}")
+        self._database.execute(f"PRAGMA application_id={APPLICATION}")
+
+    def _write_ahead(self) -> None:
+        """Readers and a writer at a time; SQLite does not wait for a lock here, so it is tried again."""
+        until = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def encode(self, encoder: TextEncoder, texts: list[str], prompt: str) -> tuple[Vectors, Lost, int]:
         """`encoder.encode_clean`, where only texts that the cache does not hold are encoded.
@@ -84,6 +104,7 @@ class VectorCache:
 
     def _write(self, rows: list[tuple[bytes, bytes, int]]) -> None:
         with self._told("written"), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
 
     @contextmanager

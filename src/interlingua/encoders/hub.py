@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from interlingua.errors import ModelError, first_line
+from interlingua.errors import InputError, ModelError, first_line
 
 CONNECT_SECONDS = 5.0
+CODE_FILES = ("*.py", "*/*.py")
 CONFIG_FILES = ("*.json", "*/*.json", "*.txt", "*.model")
 
 
@@ -35,21 +36,35 @@ def model_folder(
         complete: whether a folder in the cache has all that is needed.
 
     Raises:
+        InputError: a revision of a folder.
         ModelError: no such folder or name, no network and nothing in the cache, or no right to read it.
     """
     path = Path(name_or_path).expanduser()
     if path.is_dir():
+        if revision is not None:
+            raise InputError(f"{path} is a folder and has no revisions; leave {revision!r} out.")
         return path, ""
     name = str(name_or_path)
     if path.exists() or _looks_like_path(name):
         raise ModelError(f"{name!r} is no model folder; give a folder, or a hub name such as 'org/model'.")
     for wanted in [revision] if revision else [known_revision, None]:
         cached = _cached(name, wanted)
-        if cached is not None and complete(cached):
+        if cached is not None and complete(cached) and not _interrupted(cached):
             return cached, cached.name
     which = f"{name!r} at revision {revision!r}" if revision else repr(name)
-    fetched = _fetch(name, revision or known_revision, which, files)
+    try:
+        fetched = _fetch(name, revision or known_revision, which, files)
+    except ModelError:
+        cached = _cached(name, revision or known_revision)
+        if cached is None or not complete(cached):
+            raise
+        fetched = cached  # what was interrupted may have been another file than those needed here
     return fetched, fetched.name
+
+
+def _interrupted(snapshot: Path) -> bool:
+    """Whether a download into the hub's cache was stopped half-way."""
+    return any((snapshot.parent.parent / "blobs").glob("*.incomplete"))
 
 
 def _looks_like_path(name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from interlingua.encoders.base import TextEncoder, truncated_dim
 from interlingua.encoders.catalog import CatalogEntry, find_in_catalog, hub_name
-from interlingua.encoders.hub import model_folder
+from interlingua.encoders.hub import CODE_FILES, model_folder
 from interlingua.encoders.model_folder import (
     MODULES,
     STATIC,
@@ -20,7 +20,7 @@ from interlingua.encoders.model_folder import (
 )
 from interlingua.encoders.onnx_files import find_onnx, onnx_files
 from interlingua.encoders.static import StaticEncoder
-from interlingua.encoders.static_folder import CONFIG, STATIC_ARCHITECTURE
+from interlingua.encoders.static_folder import CONFIG, STATIC_ARCHITECTURE, TOKENIZER, WEIGHTS
 from interlingua.encoders.transformer import Graph, TransformerEncoder
 from interlingua.errors import InputError, ModelError, require
 
@@ -96,10 +96,13 @@ def _check_options(engine: str, options: Options) -> None:
 
 def _resolve(name_or_path: str | Path) -> tuple[CatalogEntry | None, str | Path]:
     """The model's catalogue entry, if it has one, and the folder or full hub name to look for."""
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return None, path
     name = str(name_or_path)
+    try:
+        path = Path(name_or_path).expanduser()
+        if path.is_dir():
+            return None, path
+    except (RuntimeError, OSError) as error:  # no such user's home, or a name too long
+        raise ModelError(f"{name[:80]!r} is no model folder ({error}); give a folder, or a name.") from error
     if isinstance(name_or_path, Path) or path.exists() or name.startswith((".", "/", "~")):
         raise ModelError(f"{name!r} is no model folder; give a folder, or a model's name.")
     return find_in_catalog(name), hub_name(name)
@@ -144,7 +147,11 @@ def _name(source: str | Path) -> str:
 
 def _open_static(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
     folder, revision = _folder(
-        source, entry, options, (STATIC_FILES,), lambda inside: any(inside.glob("**/model.safetensors"))
+        source,
+        entry,
+        options,
+        (STATIC_FILES,),
+        lambda inside: all(any(inside.glob(f"**/{name}")) for name in (WEIGHTS, TOKENIZER)),
     )
     encoder = StaticEncoder.from_folder(folder, name=_name(source), revision=revision)
     encoder.dim = truncated_dim(encoder.native_dim, options.truncate_dim)
@@ -187,7 +194,12 @@ def _open_graph(
         entry,
         options,
         (graphs, LAYER_FILES),
-        lambda inside: (inside / MODULES).is_file() and any((inside / name).is_file() for name in names),
+        lambda inside: (
+            (inside / MODULES).is_file()
+            and any((inside / name).is_file() for name in names)
+            and any(inside.glob("**/tokenizer.json"))
+            and _has_layers(inside)
+        ),
     )
     folder = read_model_folder(path)
     if entry is not None and folder.prompts == Prompts():
@@ -214,13 +226,27 @@ def torch_folder(name_or_path: str | Path) -> Path:
 
 def _has_torch_weights(folder: Path) -> bool:
     parts = (folder, folder / "0_Transformer")
-    return any(file for name in WEIGHT_FILES for part in parts for file in part.glob(name))
+    shards = {
+        part / shard
+        for part in parts
+        for index in part.glob("*.index.json")
+        for shard in read_json(index).get("weight_map", {}).values()
+    }
+    some = any(file for name in WEIGHT_FILES for part in parts for file in part.glob(name))
+    return some and all(shard.is_file() for shard in shards) and _has_layers(folder)
+
+
+def _has_layers(folder: Path) -> bool:
+    weights = ("model.safetensors", "pytorch_model.bin")
+    return all(any((layer / name).is_file() for name in weights) for layer in folder.glob("*_Dense"))
 
 
 def _open_torch(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
     from interlingua.encoders.sentence_transformers import SentenceTransformersEncoder
 
-    path, revision = _folder(source, entry, options, (TORCH_FILES, LAYER_FILES), _has_torch_weights)
+    code = ((CODE_FILES,),) if options.trust_remote_code else ()
+    files = (TORCH_FILES, LAYER_FILES, *code)
+    path, revision = _folder(source, entry, options, files, _has_torch_weights)
     given = {name: getattr(options, name) for name in TAKES["torch"] - {"revision"}}
     encoder = SentenceTransformersEncoder(
         path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,10 +61,17 @@ def _beside_its_data(graph: Path) -> Iterator[Path]:
     if not data:
         yield graph
         return
-    with TemporaryDirectory(dir=graph.resolve().parent) as folder:
-        for file in (graph, *data):
-            os.link(file.resolve(), Path(folder) / file.name)
-        yield Path(folder) / graph.name
+    with ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(TemporaryDirectory(dir=graph.resolve().parent)))
+            for file in (graph, *data):
+                os.link(file.resolve(), folder / file.name)
+        except OSError as error:
+            raise ModelError(
+                f"OpenVINO follows no links, and {graph.parent} takes none but links ({error.strerror}); "
+                "copy the model to a plain folder, and give that."
+            ) from error
+        yield folder / graph.name
 
 
 def _compile(graph: Path, precision: str, threads: int) -> Any:

@@ -14,7 +14,7 @@ from interlingua.encoders.base import BLOCK_ROWS, TextEncoder
 from interlingua.encoders.cache import VectorCache
 from interlingua.encoders.pipeline import NOTHING, add_reports, check_choices, encode_block, prompt_of
 from interlingua.encoders.unfinished import Problem, UnfinishedRun, unfinished
-from interlingua.errors import EngineError, InputError, OutputError, RowError
+from interlingua.errors import EngineError, InputError, OutputError, RowError, require
 from interlingua.files import Row
 from interlingua.storage import Stored, compress, stored_type
 from interlingua.types import Encoder, EncodeReport
@@ -64,6 +64,8 @@ def encode_to_file(
         raise InputError("rows is one string; give an iterable of texts, such as a list.")
     if output.suffix not in (".npy", ".parquet"):
         raise InputError(f"{output} must end in .npy or .parquet.")
+    if output.suffix == ".parquet":
+        require("pyarrow", extra="parquet")
     check_choices(kind, on_error)
     dtype, columns = stored_type(storage, encoder.dim)
     block_rows = encoder.block_rows if isinstance(encoder, TextEncoder) else BLOCK_ROWS

@@ -142,7 +142,8 @@ class TransformerEncoder(TextEncoder):
         around += (
             inside.glob("*_data") if inside == root else (f for f in inside.iterdir() if f.suffix != ".onnx")
         )
-        for file in [self._graph.file, *sorted(around)]:
+        plain = {file for file in around if file.is_file() and not file.name.startswith(".")}
+        for file in [self._graph.file, *sorted(plain)]:
             with file.open("rb") as stream:
                 while block := stream.read(1 << 22):
                     digest.update(block)
