@@ -136,6 +136,13 @@ def test_models_lists_filters_and_explains(run_cli):
     assert "near it: LaBSE" in said(run_cli("models", "labs"), FAILURE)
 
 
+def test_an_input_is_never_written_over(folder, run_cli):
+    run_cli("encode", "texts.txt", "-o", "v.parquet")
+    before = (folder / "v.parquet").read_bytes()
+    assert "is the input" in said(run_cli("encode", "v.parquet", "-o", "./v.parquet"), FAILURE)
+    assert (folder / "v.parquet").read_bytes() == before
+
+
 def test_export_writes_a_static_model_as_others_load_it(folder, run_cli):
     (check,) = found(run_cli("export", "interlingua-embedded", "-o", "out", "--int8"))
     assert check["file"] == "int8"

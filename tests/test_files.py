@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from interlingua.errors import InputError
@@ -321,6 +323,16 @@ def test_a_parquet_file_cut_short_is_refused_by_name(tmp_path, keep):
     path = write_table(tmp_path / "a.parquet")
     path.write_bytes(path.read_bytes()[:keep])
     assert f"{path} is no Parquet file" in refusal(path)
+
+
+def test_parquet_values_that_python_lacks_are_strings_and_stop_nothing(tmp_path):
+    times = pyarrow.array([1_700_000_000_000_000_001, 2], pyarrow.timestamp("ns"))
+    far = pyarrow.array([2**62, 3], pyarrow.timestamp("us"))
+    table = pyarrow.table({"text": ["a", "b"], "at": times, "far": far})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    rows = list(read_rows(tmp_path / "t.parquet"))
+    assert [row.texts for row in rows] == [("a",), ("b",)]
+    assert rows[0].record["at"].startswith("2023-11-14")
 
 
 def test_the_format_follows_the_ending_unless_it_is_given(tmp_path):

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from interlingua import load_encoder
-from interlingua.encoders import EMBEDDED, EMBEDDED_FOLDER
+from interlingua.encoders import EMBEDDED, EMBEDDED_FOLDER, hub
 from interlingua.encoders.catalog import catalog, find_in_catalog, hub_name
 from interlingua.encoders.export import export_model
 from interlingua.encoders.onnx_files import find_onnx, onnx_files
-from interlingua.errors import InputError, MissingExtra, ModelError
+from interlingua.errors import InputError, MissingExtra, ModelError, OutputError
 from interlingua.languages import normalize_language
 from tiny_models import LAYOUTS, edit_json, into_hub_cache, sentence_transformer
 
@@ -122,6 +122,77 @@ def test_without_network_and_cache_the_error_comes_at_once(tmp_path):
         assert last.startswith("interlingua.errors.ModelError: 'sentence-transformers/LaBSE' is not")
         assert ("HF_HUB_OFFLINE forbids the network" in last) == (offline == "1")
         assert ("http://127.0.0.1:9 cannot be reached" in last) == (offline == "0")
+
+
+def test_a_download_that_was_interrupted_is_taken_up_again(tiny_model, offline_cache, monkeypatch):
+    """With a network the rest is fetched; without one, what the cache holds has to do."""
+    snapshot = into_hub_cache(tiny_model, offline_cache, "someone/static")
+    blobs = snapshot.parent.parent / "blobs"
+    blobs.mkdir(exist_ok=True)
+    (blobs / "0123.incomplete").write_bytes(b"half")
+    asked = []
+    fetch = hub._fetch
+    monkeypatch.setattr(hub, "_fetch", lambda *given: asked.append(given[0]) or fetch(*given))
+    assert load_encoder("someone/static").dim == 16
+    assert asked == ["someone/static"]
+    (blobs / "0123.incomplete").unlink()
+    assert load_encoder("someone/static").dim == 16
+    assert asked == ["someone/static"]
+    (snapshot / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match="not whole in the hub's cache"):
+        load_encoder("someone/static")
+
+
+def test_a_torch_model_without_one_of_its_shards_is_not_whole(tmp_path, offline_cache):
+    source = sentence_transformer(tmp_path / "source")
+    (source / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-2.safetensors"}}')
+    into_hub_cache(source, offline_cache, "someone/sharded")
+    with pytest.raises(ModelError, match="not whole in the hub's cache"):
+        load_encoder("someone/sharded", engine="torch")
+
+
+def test_a_folder_and_the_embedded_model_have_no_revisions(tiny_model):
+    for name in (tiny_model, None, "Interlingua-Embedded"):
+        with pytest.raises(InputError, match="revision"):
+            load_encoder(name, revision="main")
+    assert load_encoder("Interlingua-Embedded").name == EMBEDDED
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/model", "x" * 300])
+def test_a_name_that_no_file_system_takes_is_no_model(name):
+    with pytest.raises(ModelError, match=r"is no model folder|is neither a folder"):
+        load_encoder(name)
+
+
+def test_what_a_desktop_leaves_in_a_folder_changes_no_fingerprint(copied):
+    before = load_encoder(copied).fingerprint
+    (copied / "1_Pooling" / ".DS_Store").write_bytes(b"x")
+    (copied / "1_Pooling" / "notes").mkdir()
+    assert load_encoder(copied).fingerprint == before
+
+
+def test_an_exported_folder_keeps_the_prompts_of_the_catalogue(tmp_path, offline_cache):
+    source = sentence_transformer(tmp_path / "source", kind="xlmr")
+    into_hub_cache(source, offline_cache, "intfloat/multilingual-e5-small")
+    by_torch = load_encoder("multilingual-e5-small", engine="torch")
+    export_model(by_torch, tmp_path / "new", TEXTS)
+    encoder = load_encoder(tmp_path / "new")
+    assert (encoder.prompt, encoder.query_prompt, encoder.document_prompt) == (
+        "query: ",
+        "query: ",
+        "passage: ",
+    )
+    np.testing.assert_allclose(encoder.encode_documents(TEXTS), by_torch.encode_documents(TEXTS), atol=1e-5)
+
+
+def test_a_truncated_model_is_exported_and_no_folder_is_written_over(tmp_path):
+    source = sentence_transformer(tmp_path / "source")
+    by_torch = load_encoder(source, engine="torch", truncate_dim=5)
+    (check,) = export_model(by_torch, tmp_path / "new", TEXTS)
+    assert check.mean_cosine > 0.9999
+    with pytest.raises(OutputError, match="source exists already"):
+        export_model(by_torch, source, TEXTS)
+    assert (source / "model.safetensors").is_file()
 
 
 def test_a_wrong_name_names_its_neighbours(offline_cache):

@@ -6,6 +6,8 @@ import logging
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -134,6 +136,24 @@ def test_a_real_engine_under_a_limit_on_memory_goes_on_with_less(engine, tmp_pat
     assert done.returncode == 0, done.stderr[-2000:]
     assert "fine" in done.stdout
     assert "Out of memory: going on with batches" in done.stderr
+
+
+@pytest.mark.parametrize(("length", "at_once"), [(1000, 1), (100, 4), (50, 4)])
+def test_texts_longer_than_a_budget_never_run_side_by_side(length, at_once):
+    lock, under_way, most = threading.Lock(), [], []
+
+    def run(rows):
+        with lock:
+            under_way.append(1)
+            most.append(len(under_way))
+        time.sleep(0.01)
+        with lock:
+            under_way.pop()
+        return np.zeros((len(rows), 2), np.float32)
+
+    lengths = np.full(24, length)
+    run_batches(lengths, TokenBudget(100), run, np.zeros((24, 2), np.float32), workers=4)
+    assert max(most) == at_once
 
 
 def test_the_words_of_engines_for_no_memory():
@@ -391,6 +411,16 @@ def test_a_cache_saves_the_second_run_by_model_and_prompt(tmp_path):
     other.query_prompt = "query: "
     assert encode_block(other, ["new"], kind="query", cache=again).report.cached == 0
     assert encode_block(other, ["new"], kind="document", cache=again).report.cached == 1
+
+
+def test_processes_that_open_a_new_cache_together_all_get_it(tmp_path):
+    code = (
+        "from interlingua.encoders.cache import VectorCache; VectorCache(__import__('pathlib').Path('c.db'))"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(6)
+    ]
+    assert [run.communicate(timeout=60)[1].decode()[-200:] for run in runs] == [""] * 6
 
 
 def test_a_file_that_is_no_cache_is_refused(tmp_path):

@@ -24,9 +24,12 @@ def test_unit_rows_of_any_length_have_length_one():
     assert np.allclose(np.linalg.norm(unit_rows(rows), axis=1), [1, 1, 1, 0], atol=1e-3)
 
 
-def test_top_k_refuses_nan():
-    with pytest.raises(InputError, match="NaN"):
-        top_k(np.array([[np.nan]], np.float32), np.ones((3, 1), np.float32), 1)
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_top_k_refuses_what_is_no_number(odd):
+    ones = np.ones((3, 1), np.float32)
+    for queries, corpus in ((ones * odd, ones), (ones, np.array([[1], [odd], [1]], np.float32))):
+        with pytest.raises(InputError, match="NaN or an infinite value"):
+            top_k(queries, corpus, 1)
 
 
 def test_unit_rows_keep_zero_rows_and_copy_the_rest():

@@ -49,7 +49,7 @@ def model_folder(
         raise ModelError(f"{name!r} is no model folder; give a folder, or a hub name such as 'org/model'.")
     for wanted in [revision] if revision else [known_revision, None]:
         cached = _cached(name, wanted)
-        if cached is not None and complete(cached) and not _interrupted(cached):
+        if cached is not None and complete(cached) and not (files and _interrupted(cached)):
             return cached, cached.name
     which = f"{name!r} at revision {revision!r}" if revision else repr(name)
     try:
