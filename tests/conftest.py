@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -73,3 +74,32 @@ def command(run_cli, tiny_model, folder):
         return run_cli(name, *arguments, *needs[name], *model, **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def onnx_model(tmp_path_factory):
+    from interlingua import load_encoder
+    from interlingua.encoders.export import export_model
+    from tiny_models import LAYOUTS, sentence_transformer
+
+    root = tmp_path_factory.mktemp("loading")
+    source = sentence_transformer(root / "source", **LAYOUTS["paraphrase-multilingual-minilm"])
+    export_model(
+        load_encoder(source, engine="torch"), root / "model", ["the cat", *"a dog is late by now".split()] * 2
+    )
+    return root / "model"
+
+
+@pytest.fixture
+def copied(onnx_model, tmp_path):
+    return shutil.copytree(onnx_model, tmp_path / "model")
+
+
+@pytest.fixture
+def offline_cache(tmp_path, monkeypatch):
+    """A hub cache of its own, and no network, in this process."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return tmp_path / "hub"
