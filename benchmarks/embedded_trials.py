@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from conditions import conditions
-from embedded_quality import sts, tatoeba, topics
+from embedded_quality import means
 from interlingua.encoders.static import StaticEncoder
 from interlingua.training.checkpoint import open_workplace
 from interlingua.training.pairs import Pairs, read_excluded, read_pairs
@@ -77,12 +77,6 @@ def link_teacher(source: Path, target: Path) -> None:
 def show(stage: str, done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(f"\r{stage} {done / max(1, total):.0%}   ", end="", file=sys.stderr)
-
-
-def means(encoder: StaticEncoder, data: Path) -> str:
-    tables = [tatoeba(encoder, data), sts(encoder, data), topics(encoder, data)]
-    rows = [next(line for line in table if line.startswith("| mean")).split("|") for table in tables]
-    return " | ".join([rows[0][2], rows[0][3], rows[1][2], rows[2][2]])
 
 
 def main() -> None:
