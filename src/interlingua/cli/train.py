@@ -54,6 +54,15 @@ def training_options(function: F) -> F:
             type=click.IntRange(0, 2**32 - 1),
             help="The same seed, data and threads repeat the result; default 0.",
         ),
+        click.option(
+            "--teacher-engine",
+            type=click.Choice(["torch", "onnx", "openvino", "static", "endpoint"]),
+            help="What runs the teacher; default torch.",
+        ),
+        click.option(
+            "--teacher-dtype", metavar="DTYPE", help="The teacher's arithmetic, as `encode --dtype`."
+        ),
+        click.option("--teacher-device", metavar="DEVICE", help="With torch: cpu, cuda, mps. Default: cpu."),
         click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all."),
         errors_option,
         click.option(
@@ -83,7 +92,7 @@ def train_group() -> None:
 @click.option(
     "--teacher",
     metavar="MODEL",
-    help="Sentence Transformers model that the student is drawn to as well; see interlingua distil.",
+    help="Model that the student is drawn to as well; see interlingua distil.",
 )
 def train_static_command(teacher: str | None, **settings: Any) -> None:
     """Train a static model on PAIRS: small, fast, and for your own languages and words.
@@ -110,10 +119,10 @@ def distil_command(teacher: str, **settings: Any) -> None:
         interlingua distil sentence-transformers/all-MiniLM-L6-v2 pairs.tsv -o my-model
         interlingua distil ./my-teacher english.txt -o my-english-model
 
-    TEACHER is a Sentence Transformers folder or hub name; it encodes the first side of each pair, and
-    the student is drawn to its vectors on both sides. PAIRS are files as for interlingua train static; a
-    line without a tab is a text alone. A run that was stopped goes on when it is called again. Needs
-    pip install 'interlingua[distil]'.
+    TEACHER is a folder, a name or an address, as `encode --model` takes it. It encodes the first side of
+    each pair, and the student is drawn to its vectors on both sides. PAIRS are files as for interlingua
+    train static; a line without a tab is a text alone. A run that was stopped goes on when it is called
+    again. Needs pip install 'interlingua[distil]'.
     """
     _train(teacher, single_texts=True, **settings)
 
@@ -206,10 +215,19 @@ def _recipe(
     vocabulary_size: int | None,
     pairs_seen: int | None,
     seed: int | None,
+    teacher_engine: str | None,
+    teacher_dtype: str | None,
+    teacher_device: str | None,
 ) -> Recipe:
     recipe = load_recipe(file) if file else Recipe()
-    if teacher is not None:
-        recipe = replace(recipe, teacher=replace(recipe.teacher, model=teacher))
+    wish: dict[str, Any] = {
+        "model": teacher,
+        "engine": teacher_engine,
+        "dtype": teacher_dtype,
+        "device": teacher_device,
+    }
+    given = {key: value for key, value in wish.items() if value is not None}
+    recipe = replace(recipe, teacher=replace(recipe.teacher, **given))
     if dim is not None:
         recipe = replace(recipe, dimension=dim)
     if seed is not None:

@@ -214,16 +214,6 @@ def _open_graph(
     )
 
 
-def torch_folder(name_or_path: str | Path) -> Path:
-    """The folder of a torch model, fetched from the hub where it must be.
-
-    Raises:
-        ModelError: no such model, or it cannot be fetched.
-    """
-    entry, source = _resolve(name_or_path)
-    return _folder(source, entry, Options(), (TORCH_FILES, LAYER_FILES), _has_torch_weights)[0]
-
-
 def _has_torch_weights(folder: Path) -> bool:
     parts = (folder, folder / "0_Transformer")
     shards = {

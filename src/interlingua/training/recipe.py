@@ -86,13 +86,17 @@ class Optimisation:
 class Teacher:
     """The model whose space the student is drawn into: a folder or hub name, "" for none.
 
+    `engine`, `device` and `dtype` are how it runs, as `load_encoder` takes them.
+
     `weight` is that of the cosine distance beside the contrastive loss, `neighbour_weight` that of the
     neighbours' divergence, taken over the first `neighbour_rows` pairs of a batch at the inverse
     temperature `neighbour_scale`. Both weights fall in a straight line to `final_share` of what they began
-    with: topics are learnt early, retrieval until the end. `dtype` is that of the teacher's arithmetic.
+    with: topics are learnt early, retrieval until the end.
     """
 
     model: str = ""
+    engine: str = "torch"
+    device: str = ""
     weight: float = 15.0
     neighbour_weight: float = 2.0
     neighbour_rows: int = 1024
@@ -154,9 +158,10 @@ def load_recipe(path: Path) -> Recipe:
     recipe: Recipe = _section(Recipe, settings, str(path))
     if recipe.optimisation.dropout >= 1:
         raise InputError(f"{path}: dropout is {recipe.optimisation.dropout}; it must be below 1.")
-    for name, dtype in (("matmul", recipe.optimisation.matmul), ("dtype", recipe.teacher.dtype)):
-        if dtype not in DTYPES:
-            raise InputError(f"{path}: {name} is {dtype!r}; it is one of {', '.join(DTYPES)}.")
+    if recipe.optimisation.matmul not in DTYPES:
+        raise InputError(
+            f"{path}: matmul is {recipe.optimisation.matmul!r}; it is one of {', '.join(DTYPES)}."
+        )
     return recipe
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from interlingua.training.optimise import Progress, draws, optimise, start_state
 from interlingua.training.order import order_columns
 from interlingua.training.pairs import Pairs, draw_rows, file_probabilities
 from interlingua.training.recipe import Recipe, Sampling
-from interlingua.training.teacher import TeacherVectors, find_teacher, teacher_file, teacher_vectors
+from interlingua.training.teacher import (
+    TeacherVectors,
+    is_taught,
+    open_teacher,
+    teacher_file,
+    teacher_vectors,
+)
 from interlingua.training.tokens import TokenRows, bag_vectors, tokenise
 from interlingua.training.vocabulary import train_vocabulary
 from interlingua.vectors import Vectors
@@ -78,14 +85,13 @@ def train_static(
     check_size(pairs)
     if threads is not None:
         torch.set_num_threads(threads)
-    if recipe.teacher.model:
-        find_teacher(recipe.teacher.model)
+    taught = _lessons(pairs, recipe, workplace, progress)
     tokenizer = _vocabulary(pairs, recipe, workplace, threads or torch.get_num_threads(), progress)
     anchors, others = _tokenise_both(pairs, tokenizer, recipe.max_tokens, progress)
     probability = file_probabilities(pairs, recipe.sampling)
     rows = held_out_rows(pairs, probability, recipe.held_out, np.random.default_rng([recipe.seed, HELD_OUT]))
     batches = Batches(pairs, anchors, others, probability, held_out_anchors(pairs, rows))
-    teacher = _teacher(pairs, recipe, workplace, progress)
+    teacher = taught()
     state = start_state(tokenizer.get_vocab_size(), recipe, 0 if teacher is None else teacher.shape[1])
     before = quality(state.table.numpy(), pairs, anchors, others, rows, teacher)
     loss = optimise(state, batches, recipe, teacher, workplace, progress)
@@ -104,18 +110,17 @@ def check_size(pairs: Pairs) -> None:
         raise InputError("All pairs share one first side; give pairs of more different texts.")
 
 
-def _teacher(pairs: Pairs, recipe: Recipe, workplace: Workplace, progress: Progress) -> TeacherVectors | None:
-    if not recipe.teacher.model:
-        return None
-    model, dtype = recipe.teacher.model, recipe.teacher.dtype
-    file = teacher_file(model, pairs.anchors, dtype=dtype, max_tokens=recipe.max_tokens)
-    return teacher_vectors(
-        model,
-        pairs.anchors,
-        workplace.path(file),
-        dtype=dtype,
-        max_tokens=recipe.max_tokens,
-        on_rows=lambda done, total: progress("teacher", done, total),
+def _lessons(
+    pairs: Pairs, recipe: Recipe, workplace: Workplace, progress: Progress
+) -> Callable[[], TeacherVectors | None]:
+    """Open the teacher, so that what is wrong with it is told at once; its vectors come when called."""
+    wish = recipe.teacher
+    if not wish.model:
+        return lambda: None
+    file = workplace.path(teacher_file(wish, pairs.anchors))
+    model = None if is_taught(file, pairs.anchors) else open_teacher(wish)
+    return lambda: teacher_vectors(
+        model, pairs.anchors, file, on_rows=lambda done, total: progress("teacher", done, total)
     )
 
 

@@ -8,14 +8,15 @@ import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from interlingua.encoders.loading import torch_folder
-from interlingua.errors import InputError, ModelError, OutputError, first_line, require
+from interlingua.encoders import load_encoder
+from interlingua.errors import ModelError, OutputError, require
 from interlingua.training.checkpoint import TEACHER
+from interlingua.training.recipe import Teacher
+from interlingua.types import Encoder
 from interlingua.writing import replace_file
 
 BLOCK = 20_000
@@ -23,62 +24,79 @@ PACKAGE = "package:"
 TeacherVectors = NDArray[np.float16]
 
 
-def teacher_file(name_or_path: str, texts: Sequence[str], *, dtype: str, max_tokens: int) -> str:
+def open_teacher(wish: Teacher) -> Encoder:
+    """The model that a recipe names: what `load_encoder` opens, or "package:NAME", one inside a package.
+
+    Raises:
+        InputError: an unknown engine, dtype or device.
+        MissingExtra: the engine is not installed.
+        ModelError: no such model, or none that loads.
+    """
+    if wish.engine == "torch":
+        require("sentence_transformers", extra="distil")
+    model = _inside_package(wish.model)
+    return load_encoder(model, engine=wish.engine, dtype=wish.dtype, device=wish.device or None)
+
+
+def teacher_file(wish: Teacher, texts: Sequence[str]) -> str:
     """The name of the file that holds the vectors of these texts by this teacher."""
-    digest = hashlib.sha256(f"{name_or_path} {dtype} {max_tokens}\n".encode())
+    digest = hashlib.sha256(f"{wish.model} {wish.engine} {wish.dtype}\n".encode())
     digest.update("\n".join(texts).encode())
     return f"{TEACHER}{digest.hexdigest()[:16]}.npy"
 
 
+def is_taught(file: Path, texts: Sequence[str]) -> bool:
+    """Whether `teacher_vectors` has nothing left to do."""
+    return _rows_done(file) >= len(texts)
+
+
 def teacher_vectors(
-    name_or_path: str,
+    teacher: Encoder | None,
     texts: Sequence[str],
     file: Path,
     *,
-    dtype: str = "float32",
-    max_tokens: int = 128,
     on_rows: Callable[[int, int], None] = lambda done, total: None,
 ) -> TeacherVectors:
-    """Unit rows of `texts` by a Sentence Transformers model, float16 (n, dim), kept in `file`.
+    """Unit rows of `texts` by a teacher, float16 (n, dim), kept in `file`.
 
     A run that was stopped goes on after the last whole block in `file`.
 
     Args:
-        name_or_path: a model's folder or hub name, or "package:NAME" for one inside an installed package.
+        teacher: what `open_teacher` gives; None where `is_taught`.
         texts: in a fixed order, the same on every call for one `file`.
         file: a .npy file; made if it does not exist.
-        dtype: of the teacher's arithmetic, "float32" or "bfloat16".
-        max_tokens: where the teacher cuts a text.
+        on_rows: called with how many rows are done, and how many there are.
 
     Raises:
-        MissingExtra: sentence-transformers is not installed.
-        ModelError: no such model, or none that loads.
-        InputError: the teacher gives NaN.
+        EngineError: the teacher fails, or gives NaN.
+        OutputError: the disk takes no more.
     """
-    progress_file = file.with_suffix(".done")
-    done = int(progress_file.read_text()) if file.exists() and progress_file.exists() else 0
-    if done >= len(texts):
+    done = _rows_done(file)
+    if teacher is None or done >= len(texts):
         on_rows(len(texts), len(texts))
         return np.asarray(np.load(file, mmap_mode="r"))
-    model = load_teacher(name_or_path, dtype)
-    model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
-    shape = (len(texts), int(model.get_embedding_dimension()))
     if done:
         kept = np.lib.format.open_memmap(file, mode="r+")
     else:
-        kept = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+        kept = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(len(texts), teacher.dim))
         _take_room(file)
     for begin in range(done, len(texts), BLOCK):
         block = list(texts[begin : begin + BLOCK])
-        vectors = model.encode(block, batch_size=128, normalize_embeddings=True, show_progress_bar=False)
-        if not np.isfinite(vectors).all():
-            raise InputError(f"The teacher {name_or_path} gives NaN; try it with dtype float32.")
-        kept[begin : begin + len(block)] = vectors
+        kept[begin : begin + len(block)] = teacher.encode(block)
         kept.flush()
-        with replace_file(progress_file) as new:
+        with replace_file(_progress_file(file)) as new:
             new.write_text(str(begin + len(block)))
         on_rows(begin + len(block), len(texts))
     return kept
+
+
+def _progress_file(file: Path) -> Path:
+    return file.with_suffix(".done")
+
+
+def _rows_done(file: Path) -> int:
+    progress_file = _progress_file(file)
+    return int(progress_file.read_text()) if file.exists() and progress_file.exists() else 0
 
 
 def _take_room(file: Path) -> None:
@@ -97,40 +115,6 @@ def _take_room(file: Path) -> None:
             return  # a file system that cannot take room beforehand
         file.unlink()
         raise OutputError(f"Cannot write {file}: {error.strerror or error}.") from error
-
-
-def load_teacher(name_or_path: str, dtype: str = "float32") -> Any:
-    """A Sentence Transformers model on the CPU.
-
-    Raises:
-        MissingExtra: sentence-transformers is not installed.
-        ModelError: no such model, or none that loads.
-    """
-    folder = find_teacher(name_or_path)
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    try:
-        return SentenceTransformer(
-            str(folder), device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}, trust_remote_code=False
-        )
-    except Exception as error:  # safetensors and the models' own code raise bare Exception
-        raise ModelError(
-            f"The teacher {name_or_path!r} cannot be loaded ({first_line(error)}); give the folder of a "
-            "Sentence Transformers model, or its hub name and a connection."
-        ) from error
-
-
-def find_teacher(name_or_path: str) -> Path:
-    """The folder of a teacher, fetched from the hub where it must be.
-
-    Raises:
-        MissingExtra: sentence-transformers is not installed.
-        ModelError: no such model, or it cannot be fetched.
-    """
-    require("sentence_transformers", extra="distil")
-    return torch_folder(_inside_package(name_or_path))
 
 
 def _inside_package(name: str) -> str:
