@@ -39,7 +39,8 @@ def measure(name: str, encoder: TextEncoder, count: int, rounds: int, scratch: P
     output = scratch / "out.npy"
     times: dict[str, list[float]] = {"bare": [], "encode": [], "to file": [], "doubled": []}
     for number in range(rounds):
-        texts = [f"{text} {number}" for text in words[number * count : (number + 1) * count]]
+        own = words[number * count : (number + 1) * count]
+        texts = [f"{text} {i}" for i, text in enumerate(own, start=number * count)]  # no two are equal
         half = texts[: count // 2]
         encoder.encode(texts)  # a static model remembers words: then every way finds them known
         ways = {
@@ -49,6 +50,7 @@ def measure(name: str, encoder: TextEncoder, count: int, rounds: int, scratch: P
             "doubled": lambda half=half: encode_to_file(encoder, rows_of([*half, *half]), output),
         }
         for way, call in ways.items():
+            output.unlink(missing_ok=True)
             times[way].append(seconds(call))
     bare = times["bare"]
     for way, taken in times.items():

@@ -110,7 +110,7 @@ def _blocks(rows: Iterable[str | Row], size: int) -> Iterator[list[Row]]:
     block: list[Row] = []
     characters = 0
     for number, item in enumerate(rows):
-        row = _row(number, item)
+        row = item if isinstance(item, Row) else _row(number, item)
         block.append(row)
         characters += len(row.texts[0])
         if len(block) == size or characters > BLOCK_CHARACTERS:
@@ -120,11 +120,9 @@ def _blocks(rows: Iterable[str | Row], size: int) -> Iterator[list[Row]]:
         yield block
 
 
-def _row(number: int, row: str | Row) -> Row:
+def _row(number: int, row: str) -> Row:
     if isinstance(row, str):
         return Row(number + 1, (row,), {})
-    if isinstance(row, Row):
-        return row
     raise InputError(f"rows[{number}] is of type {type(row).__name__}; every row must be a str.")
 
 
@@ -141,8 +139,9 @@ def _encode_new(
     texts = [row.texts[0] for row in block]
     seen = [run.seen.get(text, -1) for text in texts]
     new = [i for i, row in enumerate(seen) if row < 0]
+    new_texts = texts if len(new) == len(texts) else [texts[i] for i in new]
     try:
-        done = encode_block(encoder, [texts[i] for i in new], kind=kind, on_error=on_error, cache=cache)
+        done = encode_block(encoder, new_texts, kind=kind, on_error=on_error, cache=cache)
     except RowError as error:
         line = block[new[error.row]].line
         raise EngineError(

@@ -75,8 +75,10 @@ def encode_block(
             failures[begin] = reason
             return [(np.zeros((1, encoder.dim), np.float32), replace(NOTHING, rows=1, failed=1))]
 
-    parts = encode(0, len(texts)) if len(texts) else []
-    vectors = np.concatenate([part for part, _ in parts] or [np.zeros((0, encoder.dim), np.float32)])
+    if not len(texts):
+        return Block(np.zeros((0, encoder.dim), np.float32), NOTHING, {})
+    parts = encode(0, len(texts))
+    vectors = parts[0][0] if len(parts) == 1 else np.concatenate([part for part, _ in parts])
     return Block(vectors, add_reports(*(report for _, report in parts)), failures)
 
 
