@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import venv
@@ -86,7 +87,7 @@ def check(pytest_arguments: list[str]) -> int:
 
 
 def show(command: list[str]) -> int:
-    print("$", " ".join([Path(command[0]).name, *command[1:]]), file=sys.stderr, flush=True)
+    print("$", shlex.join([Path(command[0]).name, *command[1:]]), file=sys.stderr, flush=True)
     return subprocess.call(command, cwd=ROOT)
 
 

@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "interlingua"
 ORDER = [
     {"errors", "types"},
-    {"text", "languages", "vectors", "storage", "files", "writing"},
+    {"text", "languages", "vectors", "storage", "lines", "files", "writing"},
     {"encoders", "indexes"},
     {"collections"},
     {"tasks"},

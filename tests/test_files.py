@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from interlingua.errors import InputError
-from interlingua.files import Row, format_of, open_lines, read_rows
+from interlingua.files import Row, format_of, read_rows
+from interlingua.lines import open_lines
 
 TABLE = [{"id": "7", "text": "Wo ist mein Paket?"}, {"id": "8", "text": "私の荷物はどこ"}]
 
@@ -349,3 +350,41 @@ def test_what_cannot_be_meant_is_refused_before_reading(tmp_path):
         read_rows(tmp_path / "a.txt", format="xml")
     with pytest.raises(InputError, match=r"columns is one string, 'text'; give a list of names: \['text'\]"):
         read_rows(tmp_path / "a.csv", "text")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_csv_whose_header_has_no_comma_is_read_by_what_it_has(delimiter, tmp_path):
+    lines = ["id;lang;text", '1;de;"Wo; bitte, ist es?"', "2;fr;Où, donc"]
+    path = written(tmp_path / "t.csv", "\n".join(line.replace(";", delimiter, 2) for line in lines))
+    assert texts_of(path) == [("Wo; bitte, ist es?",), ("Où, donc",)]
+
+
+def test_a_comma_in_the_header_or_no_header_keeps_the_comma(tmp_path):
+    assert texts_of(written(tmp_path / "t.csv", "text,a;b\nx; y,1\n")) == [("x; y",)]
+    assert texts_of(written(tmp_path / "t.csv", "one; two\nthree\n"), header=False) == [
+        ("one; two",),
+        ("three",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("Wo?".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (b"\x93NUMPY\x01\x00", "is a file of vectors, where texts are needed"),
+        (b"PAR1\x15", "is a Parquet file; end its name in .parquet"),
+        (b"PK\x03\x04xl/", "is a zip archive or a spreadsheet; save it as CSV"),
+        (b"\x1f\x8b\x08", "is compressed; end its name in .gz"),
+    ],
+)
+@pytest.mark.parametrize("errors", ["strict", "replace", "skip"])
+def test_what_is_no_text_is_told_whatever_errors_do(content, said, errors, tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_bytes(content)
+    assert said in refusal(path, errors=errors)
+
+
+def test_json_is_refused_with_what_is_read_instead(tmp_path):
+    path = written(tmp_path / "t.json", '[{"text": "a"}]')
+    assert "is JSON; give JSONL, one object a line" in refusal(path)
+    assert texts_of(path, format="lines") == [('[{"text": "a"}]',)]

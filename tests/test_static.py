@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from interlingua import load_encoder
 from interlingua.encoders import EMBEDDED_FOLDER
-from interlingua.encoders.export import export_static
+from interlingua.encoders.export_static import export_static
 from interlingua.encoders.static import StaticEncoder
 from interlingua.encoders.static_folder import read_static_folder, write_static_folder
 from interlingua.errors import InputError, ModelError

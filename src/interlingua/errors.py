@@ -4,6 +4,7 @@
     ├── InputError (ValueError)     a text, row, option or file that cannot be used as given
     ├── ModelError (ValueError)     a folder or name that is no model we can load
     ├── OutputError (OSError)       a result that cannot be written where it was asked for
+    │   └── OutputBusy              ... because another process is writing there
     ├── EngineError (RuntimeError)  an engine that fails on a text: memory, a server's refusal
     │   ├── RowError                ... which has a number in what was given
     │   └── EngineDown              ... and would on any other: a server that is away, a wrong key
@@ -34,6 +35,10 @@ class OutputError(InterlinguaError, OSError):
     """A result cannot be written where it was asked for."""
 
 
+class OutputBusy(OutputError):
+    """Another process is writing there."""
+
+
 class EngineError(InterlinguaError, RuntimeError):
     """An engine failed on a text."""
 
@@ -57,7 +62,7 @@ class MissingExtra(InterlinguaError, ImportError):
 
 def first_line(error: BaseException) -> str:
     """What an error of another library says, in one line; its name where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
 
 
 def require(module: str, *, extra: str) -> Any:

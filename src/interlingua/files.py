@@ -7,21 +7,20 @@ can say where it is and results can point back.
 from __future__ import annotations
 
 import csv
-import gzip
 import json
-import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 from interlingua.errors import InputError, require
+from interlingua.lines import STDIN, decoded, shown
 
 FORMATS = ("lines", "csv", "tsv", "jsonl", "parquet")
 ERRORS = ("strict", "replace", "skip")
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-STDIN = Path("-")
 PARQUET_ROWS = 1024
 FIELD_LIMIT = 2**31 - 1
 
@@ -79,12 +78,13 @@ def read_rows(
     if kind == "lines":
         if names:
             raise InputError(
-                f"{_name(path)} is read as plain lines, which have no column {names[0]!r}; "
+                f"{shown(path)} is read as plain lines, which have no column {names[0]!r}; "
                 "say what it is with --format csv, tsv or jsonl."
             )
         return _line_rows(path, errors)
     if kind in ("csv", "tsv"):
-        return _table_rows(path, names, _csv_cells if kind == "csv" else _tsv_cells, header, errors)
+        cells = partial(_csv_cells, guess=header) if kind == "csv" else _tsv_cells
+        return _table_rows(path, names, cells, header, errors)
     if kind == "jsonl":
         return _jsonl_rows(path, names, errors)
     if kind == "parquet":
@@ -93,24 +93,20 @@ def read_rows(
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's name promises; "lines" for any other ending."""
-    name = path.name.removesuffix(".gz")
-    return SUFFIXES.get(Path(name).suffix.lower(), "lines")
-
-
-def open_lines(path: Path, *, errors: str = "strict") -> Iterator[tuple[int, str]]:
-    """(number from 1, text without its line end) of every line; a line ends at a line feed only.
+    """The format that a file's name promises; "lines" for any other ending.
 
     Raises:
-        InputError: no such file, broken .gz, or, if `errors` is "strict", bytes that are not UTF-8.
+        InputError: the name ends in .json, which is read in no one way.
     """
-    for number, text, problem in _decoded(path, errors):
-        if not problem:
-            yield number, text
+    name = path.name.removesuffix(".gz")
+    suffix = Path(name).suffix.lower()
+    if suffix == ".json":
+        raise InputError(f"{path} is JSON; give JSONL, one object a line, or say --format lines.")
+    return SUFFIXES.get(suffix, "lines")
 
 
 def _line_rows(path: Path, errors: str) -> Iterator[Row]:
-    for number, text, problem in _decoded(path, errors):
+    for number, text, problem in decoded(path, errors):
         yield Row(number, ("" if problem else text,), {}, problem)
 
 
@@ -123,7 +119,7 @@ def _table_rows(
         problem = reason
         if names is None and (header or not problem):
             if problem:
-                raise InputError(f"{_name(path)}, line {line}: {problem}; mend it, it names the columns.")
+                raise InputError(f"{shown(path)}, line {line}: {problem}; mend it, it names the columns.")
             names = cells if header else [str(i + 1) for i in range(len(cells))]
             pick = [_position(column, names, header, path) for column in columns or _default(names, path)]
             if header:
@@ -137,12 +133,20 @@ def _table_rows(
             yield Row(line, tuple(cells[i] for i in pick), dict(zip(names or (), cells, strict=False)))
 
 
-def _csv_cells(path: Path, errors: str) -> Iterator[Cells]:
-    """(line, cells, problem) of every row that is not blank; a quoted cell may hold line ends."""
+def _csv_cells(path: Path, errors: str, *, guess: bool) -> Iterator[Cells]:
+    """(line, cells, problem) of every row that is not blank; a quoted cell may hold line ends.
+
+    With `guess` a header without a comma tells the delimiter: a semicolon, as spreadsheets write where the
+    comma is decimal, or a tab.
+    """
     problems: list[str] = []
+    source = decoded(path, errors)
+    first = list(islice(source, 1))
+    header = first[0][1] if first and guess else ""
+    delimiter = max(",;\t", key=header.count) if "," not in header else ","
 
     def text_lines() -> Iterator[str]:
-        for _, text, problem in _decoded(path, errors):
+        for _, text, problem in chain(first, source):
             if problem:
                 problems.append(problem)
             yield text + "\n"
@@ -150,7 +154,7 @@ def _csv_cells(path: Path, errors: str) -> Iterator[Cells]:
         problems.append("a quote opens in this row and never closes")
 
     csv.field_size_limit(FIELD_LIMIT)
-    reader = csv.reader(text_lines())
+    reader = csv.reader(text_lines(), delimiter=delimiter)
     begin = 1
     while True:
         try:
@@ -168,14 +172,14 @@ def _csv_cells(path: Path, errors: str) -> Iterator[Cells]:
 
 def _tsv_cells(path: Path, errors: str) -> Iterator[Cells]:
     """The same of TSV: a tab ends a cell, a line feed a row, and a quote is a character like others."""
-    for line, text, problem in _decoded(path, errors):
+    for line, text, problem in decoded(path, errors):
         if text or problem:
             yield line, text.split("\t"), problem
 
 
 def _jsonl_rows(path: Path, columns: tuple[str, ...], errors: str) -> Iterator[Row]:
     names = columns or ("text",)
-    for number, text, problem in _decoded(path, errors):
+    for number, text, problem in decoded(path, errors):
         if not text.strip() and not problem:
             continue
         record, reason = ({}, problem) if problem else _parse_record(text, names)
@@ -248,7 +252,7 @@ def _position(column: str, names: list[str], header: bool, path: Path) -> int:
         return names.index(column)
     if column.isdecimal() and 1 <= int(column) <= len(names):
         return int(column) - 1
-    raise InputError(f"{_name(path)} has no column {column!r}; it has {', '.join(names)}.")
+    raise InputError(f"{shown(path)} has no column {column!r}; it has {', '.join(names)}.")
 
 
 def _default(names: list[str], path: Path) -> tuple[str, ...]:
@@ -256,53 +260,9 @@ def _default(names: list[str], path: Path) -> tuple[str, ...]:
         return ("text",)
     if len(names) == 1:
         return (names[0],)
-    raise InputError(f"{_name(path)} has the columns {', '.join(names)}; choose one with --column.")
+    raise InputError(f"{shown(path)} has the columns {', '.join(names)}; choose one with --column.")
 
 
 def _refuse(path: Path, line: int, problem: str, errors: str) -> None:
     if errors == "strict":
-        raise InputError(f"{_name(path)}, line {line}: {problem}; mend it, or go on with --errors skip.")
-
-
-def _decoded(path: Path, errors: str) -> Iterator[tuple[int, str, str]]:
-    """(number, text, problem) of every line; bytes that are not UTF-8 are U+FFFD in the text."""
-    for number, raw in _raw_lines(path):
-        problem = ""
-        encoding = "utf-8-sig" if number == 1 else "utf-8"
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError as error:
-            if errors == "strict":
-                raise InputError(
-                    f"{_name(path)}, line {number}: byte 0x{error.object[error.start]:02x} is not UTF-8; "
-                    "save the file as UTF-8, or go on with --errors replace."
-                ) from error
-            text = raw.decode(encoding, "replace")
-            problem = "" if errors == "replace" else "not UTF-8"
-        yield number, text.removesuffix("\n").removesuffix("\r"), problem
-
-
-def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    try:
-        with _open_binary(path) as stream:
-            yield from enumerate(stream, start=1)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist.") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder; give a file.") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path} is no whole .gz file: {error}.") from error
-    except OSError as error:
-        raise InputError(f"Cannot read {_name(path)}: {error.strerror or error}.") from error
-
-
-def _open_binary(path: Path) -> BinaryIO:
-    if path == STDIN:
-        return sys.stdin.buffer
-    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-    stream: BinaryIO = opener(path, "rb")
-    return stream
-
-
-def _name(path: Path) -> str:
-    return "standard input" if path == STDIN else str(path)
+        raise InputError(f"{shown(path)}, line {line}: {problem}; mend it, or go on with --errors skip.")

@@ -27,6 +27,8 @@ def normalize_language(code: str) -> str:
     Raises:
         InputError: no language has that code.
     """
+    if not isinstance(code, str):
+        raise InputError(f"A language code is a str, such as 'de'; this is {code!r}.")
     try:
         tag = langcodes.standardize_tag(code.strip().replace("_", "-"), macro=True)
         known = langcodes.tag_is_valid(tag)

@@ -15,7 +15,7 @@ from interlingua.encoders.cache import VectorCache
 from interlingua.encoders.output import encode_to_file
 from interlingua.encoders.pipeline import KINDS
 from interlingua.encoders.unfinished import unfinished
-from interlingua.errors import EngineDown, OutputError
+from interlingua.errors import EngineDown, OutputBusy, OutputError
 from interlingua.storage import STORAGES
 from interlingua.types import Encoder
 
@@ -97,6 +97,8 @@ def encode_command(
                 cache=VectorCache(cache) if cache else None,
                 on_rows=lambda done: update(done, total),
             )
+    except OutputBusy:
+        raise
     except (KeyboardInterrupt, EngineDown, OutputError):
         if unfinished(output).exists():
             click.echo(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interlingua.cli.options import errors_option, output_format_option
+from interlingua.cli.options import column_option, errors_option, output_format_option
 from interlingua.cli.render import show_results
 from interlingua.encoders import load_encoder
 from interlingua.errors import OutputError
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     "--check",
     "check_file",
     type=click.Path(path_type=Path),
-    help="Texts of your own to check on, one a line or the column 'text'; the first 1,000 are taken. "
+    help="Texts of your own to check on, one a line or in a column; the first 1,000 are taken. "
     "Default: example texts in 24 languages.",
 )
+@column_option
 @click.option("--trust-remote-code", is_flag=True, help="Let code in the model's folder run.")
 @click.option("--revision", metavar="REVISION", help="Commit, tag or branch of the model on the hub.")
 @errors_option
@@ -47,6 +48,7 @@ def export_command(
     output: Path,
     int8: bool,
     check_file: Path | None,
+    column: str | None,
     trust_remote_code: bool,
     revision: str | None,
     errors: str,
@@ -63,17 +65,18 @@ def export_command(
     many of its nearest neighbours are the same. An int8 file whose mean cosine is below 0.99 is refused.
     A static model is written, and checked alike, in the layout that model2vec and Sentence Transformers load.
     """
-    from interlingua.encoders.export import export_model, export_static
-    from interlingua.encoders.loading import Options, is_static
+    from interlingua.encoders.export import export_model
+    from interlingua.encoders.export_static import export_static
+    from interlingua.encoders.loading import is_static
     from interlingua.encoders.static import StaticEncoder
 
     if output.exists() and any(output.iterdir()):
         raise OutputError(f"{output} exists already; choose a new folder.")
     if not output.resolve().parent.is_dir():
         raise OutputError(f"Cannot write {output}: the folder {output.resolve().parent} does not exist.")
-    rows = read_rows(check_file or EXAMPLES, errors=errors)
+    rows = read_rows(check_file or EXAMPLES, (column,) if column else (), errors=errors)
     texts = list(dict.fromkeys(row.texts[0] for row in rows if row.texts[0].strip()))[:MOST_TEXTS]
-    if is_static(model, Options(revision=revision)):
+    if is_static(model, revision):
         static = load_encoder(model, engine="static", revision=revision)
         assert isinstance(static, StaticEncoder)
         check = export_static(static, output.resolve(), texts, int8=int8)

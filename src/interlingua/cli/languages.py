@@ -24,7 +24,7 @@ def languages_command(
 
     \b
         interlingua languages posts.txt
-        interlingua languages tickets.jsonl --to tsv | cut -f1 | sort | uniq -c
+        interlingua languages tickets.jsonl --to tsv | tail -n +2 | cut -f1 | sort | uniq -c
 
     Short texts get low probabilities; a text without letters is "und", undetermined.
     """

@@ -18,7 +18,7 @@ from interlingua.cli.options import (
 from interlingua.cli.reading import read_texts
 from interlingua.cli.render import show_problems, show_results, unread
 from interlingua.errors import InputError
-from interlingua.files import Row, open_lines
+from interlingua.files import Row, read_rows
 from interlingua.languages import UNDETERMINED, identify_languages, normalize_language, same_language
 from interlingua.tasks.search import search_vectors
 from interlingua.types import Encoder
@@ -33,7 +33,7 @@ LANGUAGE = "language"
     "--queries",
     "query_file",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="File of queries, one a line.",
+    help="File of queries: one a line, or the column 'text' of a table or JSONL.",
 )
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Most hits a query.")
 @click.option(
@@ -92,14 +92,16 @@ def search_command(
     rows = _in_languages(read, languages, language_column) if languages or language_column else read
     texts = [row.texts[0] for row in rows]
     hits = search_vectors(encoder.encode_query(wanted), encoder.encode_documents(texts), k, min_score)
-    show_results(_results(wanted, hits, rows), _columns(wanted, rows), to)
+    show_results(_results(wanted, hits, rows), _columns(len(wanted) > 1 or query_file is not None, rows), to)
+    if not any(hits):
+        click.echo(f"No text of {len(rows):,} is found.", err=True)
     show_problems(unread(read))
 
 
-def _columns(queries: list[str], rows: list[Row]) -> list[str]:
-    """What a table shows: the query where there are several, the language where the file tells it."""
+def _columns(several: bool, rows: list[Row]) -> list[str]:
+    """What a table shows: the query where there may be several, the language where the file tells it."""
     told = any(LANGUAGE in row.record for row in rows)
-    return [*(["query"] if len(queries) > 1 else []), "score", "line", *([LANGUAGE] if told else []), "text"]
+    return [*(["query"] if several else []), "score", "line", *([LANGUAGE] if told else []), "text"]
 
 
 def _results(
@@ -123,7 +125,7 @@ def _results(
 def _read_queries(file: Path | None) -> list[str]:
     if file is None:
         return []
-    queries = [line for _, line in open_lines(file) if line.strip()]
+    queries = [row.texts[0] for row in read_rows(file) if row.texts[0].strip()]
     if not queries:
         raise InputError(
             f"{'Standard input' if str(file) == '-' else file} holds no query; write one a line."

@@ -57,7 +57,7 @@ def training_options(function: F) -> F:
         click.option(
             "--teacher-engine",
             type=click.Choice(["torch", "onnx", "openvino", "static", "endpoint"]),
-            help="What runs the teacher; default torch.",
+            help="What runs the teacher; default: torch, or what alone runs it.",
         ),
         click.option(
             "--teacher-dtype", metavar="DTYPE", help="The teacher's arithmetic, as `encode --dtype`."

@@ -73,6 +73,19 @@ def load_encoder(
     return open_encoder(name_or_path, engine, options)
 
 
+def chosen_encoder(encoder: Encoder | None) -> Encoder:
+    """The encoder that was given, else the embedded model.
+
+    Raises:
+        InputError: a name in place of an encoder.
+    """
+    if isinstance(encoder, (str, Path)):
+        raise InputError(
+            f"encoder is the name {str(encoder)!r}; open it with load_encoder({str(encoder)!r})."
+        )
+    return encoder or load_encoder()
+
+
 def _warn_of_languages(name: str, languages: list[str]) -> None:
     from interlingua.encoders.catalog import find_in_catalog
 

@@ -158,6 +158,6 @@ def truncated_dim(native_dim: int, truncate_dim: int | None) -> int:
     """
     if truncate_dim is None:
         return native_dim
-    if not 1 <= truncate_dim <= native_dim:
-        raise InputError(f"truncate_dim is {truncate_dim}; this model takes 1 to {native_dim}.")
+    if not isinstance(truncate_dim, int) or not 1 <= truncate_dim <= native_dim:
+        raise InputError(f"truncate_dim is {truncate_dim!r}; this model takes 1 to {native_dim}.")
     return truncate_dim

@@ -89,9 +89,9 @@ def hub_name(name: str) -> str:
         return entry.hub
     if "/" in name:
         return name
-    near = difflib.get_close_matches(name.lower(), [e.name.lower() for e in catalog()], 3, 0.4)
-    names = [e.name for e in catalog() if e.name.lower() in near] or [e.name for e in catalog()[:3]]
+    near = difflib.get_close_matches(name.lower(), [e.name.lower() for e in catalog()], 3, 0.5)
+    names = [e.name for e in catalog() if e.name.lower() in near]
     raise ModelError(
-        f"{name!r} is neither a folder nor a known model; near it: {', '.join(names)}. "
+        f"{name!r} is neither a folder nor a known model{'; near it: ' if names else ''}{', '.join(names)}. "
         "`interlingua models` lists all; any other hub name needs its owner: 'org/model'."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import random
 import threading
@@ -19,6 +20,7 @@ from interlingua.encoders.model_folder import Prompts
 from interlingua.errors import EngineDown, EngineError, InputError, require
 from interlingua.vectors import Vectors
 
+log = logging.getLogger("interlingua")
 PROBE = ["a"]
 KEY_VARIABLE = "INTERLINGUA_API_KEY"
 BATCH_SIZE = 32  # what text-embeddings-inference takes at most unless told otherwise
@@ -103,6 +105,7 @@ class EndpointEncoder(TextEncoder):
             stop=lambda state: stopped.is_set() or self._gives_up(state),
             wait=_wait,
             sleep=tenacity.sleep_using_event(stopped),
+            before_sleep=_tell,
             reraise=True,
         )
         try:
@@ -176,6 +179,8 @@ class EndpointEncoder(TextEncoder):
             ) from error
         if vectors.ndim != 2 or len(vectors) != count:
             raise EngineDown(f"{self._url} gave vectors of shape {vectors.shape} for {count} texts.")
+        if not vectors.any(axis=1).all():
+            raise EngineDown(f"{self._url} gave a row of zeros, which is no vector; look at its log.")
         if self.native_dim and vectors.shape[1] != self.native_dim:
             raise EngineDown(
                 f"{self._url} gave {vectors.shape[1]} columns where it gave {self.native_dim} before; "
@@ -208,6 +213,11 @@ def _seconds(retry_after: str) -> float:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
     except (TypeError, ValueError):
         return 0.0
+
+
+def _tell(state: Any) -> None:
+    reason, seconds = state.outcome.exception(), state.next_action.sleep
+    log.warning("The server does not answer (%s); trying again in %.0f s.", reason, seconds)
 
 
 def _wait(state: Any) -> float:

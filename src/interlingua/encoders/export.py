@@ -1,4 +1,4 @@
-"""A model for others: a torch model as ONNX, float32 and int8; a static one in its published layout."""
+"""From a torch model to a folder that runs without torch: the ONNX file, and the int8 one for this CPU."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ import numpy as np
 from interlingua.encoders.model_folder import SENTENCE_TRANSFORMERS, read_json, read_model_folder
 from interlingua.encoders.onnx import onnx_graph
 from interlingua.encoders.onnx_files import FLOAT32_FILES, this_cpu
-from interlingua.encoders.static import StaticEncoder
-from interlingua.encoders.static_folder import write_static_folder
 from interlingua.encoders.transformer import TransformerEncoder
 from interlingua.errors import InputError, ModelError, OutputError, require
 from interlingua.types import Encoder
@@ -86,7 +84,7 @@ def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: b
 
     if not isinstance(source, SentenceTransformersEncoder):
         raise InputError("Only a model that the torch engine opened can be exported; use engine='torch'.")
-    _check_count(texts)
+    check_count(texts)
     for module in ("onnx", "onnxruntime"):
         require(module, extra="export")
     if target.exists() and any(target.iterdir()):
@@ -106,32 +104,8 @@ def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: b
     return checks
 
 
-def export_static(source: StaticEncoder, target: Path, texts: Sequence[str], *, int8: bool = False) -> Check:
-    """Write a static model as the folder that model2vec and Sentence Transformers load, and check it.
-
-    Args:
-        source: a static model, the embedded one or another.
-        target: a folder, made anew.
-        texts: at least 10 of the kind that will be encoded.
-        int8: store rows as int8 in place of float32, a quarter of the bytes.
-
-    Raises:
-        InputError: fewer than 10 texts.
-        OutputError: the folder cannot be written.
-    """
-    _check_count(texts)
-    card = source.folder / "README.md"
-    write_static_folder(
-        target,
-        source.tokenizer,
-        source.piece_vectors(),
-        card=card.read_text(encoding="utf-8") if card.is_file() else f"# {source.name}\n",
-        rows="int8" if int8 else "float32",
-    )
-    return compare(StaticEncoder.from_folder(target).encode(texts), source.encode(texts))
-
-
-def _check_count(texts: Sequence[str]) -> None:
+def check_count(texts: Sequence[str]) -> None:
+    """Raises InputError where texts are too few to compare two models on."""
     if len(texts) < 2 * NEIGHBOURS:
         raise InputError(
             f"{len(texts)} texts are too few to check a model on; give at least {2 * NEIGHBOURS}."

@@ -72,17 +72,21 @@ def open_encoder(name_or_path: str | Path, engine: str | None, options: Options)
     entry, source = _resolve(name_or_path)
     engine = engine or _engine_of(source, entry, options)
     _check_options(engine, options)
+    if isinstance(source, Path) and engine != "static" and _engine_of(source, entry, options) == "static":
+        raise InputError(
+            f"{name} is a static model, which only the engine 'static' runs; leave the engine out."
+        )
     return OPENERS[engine](source, entry, options)
 
 
-def is_static(name_or_path: str | Path, options: Options) -> bool:
+def is_static(name_or_path: str | Path, revision: str | None = None) -> bool:
     """Whether a model is a static one; the hub may have to be asked.
 
     Raises:
         ModelError: no such model.
     """
     entry, source = _resolve(name_or_path)
-    return _engine_of(source, entry, options) == "static"
+    return _engine_of(source, entry, Options(revision=revision)) == "static"
 
 
 def _check_options(engine: str, options: Options) -> None:
@@ -97,6 +101,8 @@ def _check_options(engine: str, options: Options) -> None:
 def _resolve(name_or_path: str | Path) -> tuple[CatalogEntry | None, str | Path]:
     """The model's catalogue entry, if it has one, and the folder or full hub name to look for."""
     name = str(name_or_path)
+    if not name.strip():
+        raise InputError("The model's name is empty; give a folder or a name, or leave it out.")
     try:
         path = Path(name_or_path).expanduser()
         if path.is_dir():
@@ -234,9 +240,12 @@ def _has_layers(folder: Path) -> bool:
 def _open_torch(source: str | Path, entry: CatalogEntry | None, options: Options) -> TextEncoder:
     from interlingua.encoders.sentence_transformers import SentenceTransformersEncoder
 
+    require("torch", extra="torch")
     code = ((CODE_FILES,),) if options.trust_remote_code else ()
     files = (TORCH_FILES, LAYER_FILES, *code)
     path, revision = _folder(source, entry, options, files, _has_torch_weights)
+    if any(path.glob("onnx/*.onnx")) and not _has_torch_weights(path):
+        raise ModelError(f"{path} has ONNX files and no torch weights; the engine 'onnx' runs it.")
     given = {name: getattr(options, name) for name in TAKES["torch"] - {"revision"}}
     encoder = SentenceTransformersEncoder(
         path,

@@ -48,9 +48,12 @@ def find_onnx(folder: Path, dtype: str, name: str | None = None) -> Path:
     if found is None:
         here = ", ".join(sorted(str(p.relative_to(folder)) for p in folder.rglob("*.onnx"))) or "none"
         option = " --int8" if dtype == "int8" else ""
+        told = f"{folder} has no {dtype} ONNX file for this processor (found: {here})"
+        if here != "none" and not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+            raise ModelError(f"{told}; export the original model again: `interlingua export ...{option}`.")
         raise ModelError(
-            f"{folder} has no {dtype} ONNX file for this processor (found: {here}); make one with "
-            f"`interlingua export {name or folder} -o NEW_FOLDER{option}`, or use engine='torch'."
+            f"{told}; make one with `interlingua export {name or folder} -o NEW_FOLDER{option}`, or use the "
+            "engine 'torch'."
         )
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -18,12 +19,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from interlingua.encoders.pipeline import NOTHING, add_reports
-from interlingua.errors import InputError, OutputError, require
+from interlingua.errors import InputError, OutputBusy, OutputError, require
 from interlingua.files import Row
 from interlingua.storage import Stored
 from interlingua.types import EncodeReport
 from interlingua.writing import replace_file
 
+log = logging.getLogger("interlingua")
+PARTS = {"vectors.npy", "texts.jsonl", "state.json", "lock"}
 SAVE_SECONDS = 5.0
 REMEMBERED_TEXTS = 2_000_000
 REMEMBERED_CHARACTERS = 100_000_000
@@ -54,16 +57,19 @@ class UnfinishedRun:
 
         Raises:
             InputError: the folder there holds a run with another model or other settings, or is damaged.
-            OutputError: another process writes there.
+            OutputBusy: another process writes there.
+            OutputError: the folder holds files that are not a run's.
         """
         self.output, self.dtype, self.columns = output, dtype, columns
         self.folder = unfinished(output)
         self.folder.mkdir(exist_ok=True)
+        if others := {file.name for file in self.folder.iterdir()} - PARTS:
+            raise OutputError(f"{self.folder} holds other files, such as {min(others)}; move it away.")
         self._lock = FileLock(self.folder / "lock", timeout=0)
         try:
             self._lock.acquire()
         except Timeout as error:
-            raise OutputError(f"Another process is writing {output}; wait for it, or stop it.") from error
+            raise OutputBusy(f"Another process is writing {output}; wait for it, or stop it.") from error
         try:
             self._take_up(identity)
         except BaseException:
@@ -82,6 +88,8 @@ class UnfinishedRun:
         self.report = EncodeReport(**state["report"]) if state else NOTHING
         self.seconds_before = self.report.seconds
         self.problems: list[Problem] = [(int(a), int(b), str(c)) for a, b, c in state.get("problems", [])]
+        if self._before:
+            log.warning("Going on after row %s, where an earlier call stopped.", f"{self._before:,}")
         self._vectors = self._open("vectors.npy", HEADER_BYTES + self._before * self._width)
         self._text_bytes = int(state.get("text_bytes", 0))
         self._texts = self._open("texts.jsonl", self._text_bytes)

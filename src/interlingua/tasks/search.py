@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from interlingua.encoders import load_encoder
+from interlingua.encoders import chosen_encoder
 from interlingua.text import check_texts
 from interlingua.types import Encoder, Hit
 from interlingua.vectors import Vectors, top_k
@@ -36,7 +36,7 @@ def search(
     Raises:
         InputError: a bare string, an item that is not a str, or `k` below 1.
     """
-    encoder = encoder or load_encoder()
+    encoder = chosen_encoder(encoder)
     queries, corpus = check_texts(queries, "queries"), check_texts(corpus, "corpus")
     found = search_vectors(encoder.encode_query(queries), encoder.encode_documents(corpus), k, min_score)
     return [[Hit(row, score, corpus[row]) for row, score in hits] for hits in found]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from interlingua.encoders import load_encoder
+from interlingua.encoders import chosen_encoder
 from interlingua.errors import InputError
 from interlingua.types import Encoder
 from interlingua.vectors import Vectors
@@ -22,7 +22,7 @@ def similarity(a: Sequence[str], b: Sequence[str], *, encoder: Encoder | None = 
     Raises:
         InputError: a bare string, or an item that is not a str.
     """
-    encoder = encoder or load_encoder()
+    encoder = chosen_encoder(encoder)
     return _clipped(encoder.encode(a) @ encoder.encode(b).T)
 
 
@@ -36,7 +36,7 @@ def similarity_pairwise(a: Sequence[str], b: Sequence[str], *, encoder: Encoder 
     Raises:
         InputError: lists of different lengths, a bare string, or an item that is not a str.
     """
-    encoder = encoder or load_encoder()
+    encoder = chosen_encoder(encoder)
     first, second = encoder.encode(a), encoder.encode(b)
     if len(first) != len(second):
         raise InputError(f"a has {len(first)} texts and b has {len(second)}; pairs need as many of each.")

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.errors import InputError
-from interlingua.files import Row, open_lines, read_rows
+from interlingua.files import Row, read_rows
+from interlingua.lines import open_lines
 from interlingua.text import clean, fold
 from interlingua.training.recipe import Sampling
 

@@ -86,7 +86,7 @@ class Optimisation:
 class Teacher:
     """The model whose space the student is drawn into: a folder or hub name, "" for none.
 
-    `engine`, `device` and `dtype` are how it runs, as `load_encoder` takes them.
+    `engine`, `device` and `dtype` are how it runs, as `load_encoder` takes them; "" for what suits the model.
 
     `weight` is that of the cosine distance beside the contrastive loss, `neighbour_weight` that of the
     neighbours' divergence, taken over the first `neighbour_rows` pairs of a batch at the inverse
@@ -95,14 +95,14 @@ class Teacher:
     """
 
     model: str = ""
-    engine: str = "torch"
+    engine: str = ""
     device: str = ""
     weight: float = 15.0
     neighbour_weight: float = 2.0
     neighbour_rows: int = 1024
     neighbour_scale: float = 20.0
     final_share: float = 1.0
-    dtype: str = "float32"
+    dtype: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.encoders import load_encoder
+from interlingua.encoders.loading import is_static
 from interlingua.errors import ModelError, OutputError, require
 from interlingua.training.checkpoint import TEACHER
 from interlingua.training.recipe import Teacher
@@ -32,10 +33,22 @@ def open_teacher(wish: Teacher) -> Encoder:
         MissingExtra: the engine is not installed.
         ModelError: no such model, or none that loads.
     """
-    if wish.engine == "torch":
-        require("sentence_transformers", extra="distil")
     model = _inside_package(wish.model)
-    return load_encoder(model, engine=wish.engine, dtype=wish.dtype, device=wish.device or None)
+    engine = wish.engine or _usual_engine(model)
+    if engine == "torch":
+        require("sentence_transformers", extra="distil")
+    return load_encoder(model, engine=engine, dtype=wish.dtype or None, device=wish.device or None)
+
+
+def _usual_engine(model: str) -> str | None:
+    """Torch, which runs any transformer, but for what only another engine runs."""
+    if model.startswith(("http://", "https://")):
+        return "endpoint"
+    if is_static(model):
+        return "static"
+    folder = Path(model)
+    torch_weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("0_Transformer/*")]
+    return "onnx" if any(folder.glob("onnx/*.onnx")) and not torch_weights else "torch"
 
 
 def teacher_file(wish: Teacher, texts: Sequence[str]) -> str:
