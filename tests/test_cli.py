@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,19 @@ def test_a_file_without_a_query_is_refused(command, folder):
 def test_the_language_filter_keeps_texts_of_that_language_and_their_lines(command):
     assert [hit["line"] for hit in found(command("search", "texts.txt", "--language", "deu_Latn"))] == [2]
     assert [hit["line"] for hit in found(command("search", "texts.txt", "--language", "fi"))] == []
+
+
+def test_queries_may_stand_in_a_table_or_in_jsonl(command, folder):
+    (folder / "q.jsonl").write_text(json.dumps({"id": 1, "text": TEXTS[2]}) + "\n")
+    (folder / "q.csv").write_text(f'id,text\n1,"{TEXTS[2]}"\n')
+    for name in ("q.jsonl", "q.csv"):
+        hit = found(command("search", "texts.txt", "--queries", name, "-k", "1"))[-1]
+        assert (hit["query"], hit["text"]) == (TEXTS[2], TEXTS[2])
+
+
+def test_nothing_found_is_said(command):
+    done = command("search", "texts.txt", "--min-score", "1", "-k", "1", "--language", "fi")
+    assert done.stderr == "No text of 0 is found.\n"
 
 
 def test_the_language_filter_refuses_what_is_no_code(command):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from interlingua import load_encoder
+from interlingua.encoders import EMBEDDED
 from interlingua.encoders.export import export_model
 from interlingua.encoders.static import StaticEncoder
-from interlingua.errors import InputError, ModelError, OutputError
+from interlingua.errors import EngineDown, InputError, ModelError, OutputError
 from interlingua.training.checkpoint import open_workplace
 from interlingua.training.model_card import model_card
 from interlingua.training.pairs import read_pairs
@@ -168,13 +169,18 @@ def test_a_teacher_cut_short_is_named(teacher, tmp_path):
         open_teacher(Teacher("package:nope.sub"))
 
 
-def test_a_teacher_may_run_on_any_engine(pairs, teacher, tmp_path):
+def test_a_teacher_may_run_on_any_engine(pairs, teacher, tmp_path, monkeypatch):
+    monkeypatch.setattr("interlingua.encoders.endpoint.LONGEST_WAIT", 0.01)
     export_model(load_encoder(teacher, engine="torch"), tmp_path / "onnx", pairs.anchors[:20])
     made = {}
     for engine, folder in (("torch", teacher), ("onnx", tmp_path / "onnx")):
         model = open_teacher(Teacher(str(folder), engine=engine))
         made[engine] = teacher_vectors(model, pairs.anchors[:50], tmp_path / f"{engine}.npy")
     assert np.allclose(made["torch"], made["onnx"], atol=2e-3)
+    assert open_teacher(Teacher(str(tmp_path / "onnx"))).encode(["cat"]).shape == (1, made["onnx"].shape[1])
+    assert open_teacher(Teacher(EMBEDDED)).name == EMBEDDED
+    with pytest.raises(EngineDown, match="did not answer"):
+        open_teacher(Teacher("http://127.0.0.1:9/v1#m"))
     with pytest.raises(InputError, match="does not take device"):
         open_teacher(Teacher(str(tmp_path / "onnx"), engine="onnx", device="cuda"))
 

@@ -159,6 +159,7 @@ def test_no_server_or_a_slow_one_is_down(server, quick):
     [
         (status(404, b"not here"), "answers with status 404: 'not here'; check the address"),
         (status(200, b"<html>"), "answers with no JSON: '<html>'"),
+        (status(200, json.dumps({"data": [{"embedding": [0] * 8}] * 2}).encode()), "gave a row of zeros"),
         (status(200, b"[1]"), "answers, but not as /v1/embeddings does"),
         (status(200, b'{"data": []}'), r"vectors of shape \(0,\) for 2 texts"),
         (

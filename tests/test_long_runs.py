@@ -104,6 +104,15 @@ def test_only_rows_that_got_a_vector_are_copied(tmp_path):
     assert (report.encoded, report.empty, report.deduplicated) == (3, 3, 0)
 
 
+def test_a_folder_of_that_name_with_files_of_ones_own_is_kept(tmp_path):
+    folder = unfinished(tmp_path / "v.npy")
+    folder.mkdir()
+    (folder / "notes").write_text("mine")
+    with pytest.raises(OutputError, match="holds other files, such as notes; move it away"):
+        encode_to_file(Lengths(), TEXTS, tmp_path / "v.npy")
+    assert (folder / "notes").read_text() == "mine"
+
+
 def test_other_prompts_are_another_run(tmp_path):
     changed = Lengths()
     changed.document_prompt = "passage: "

@@ -49,6 +49,11 @@ def test_similarity_pairwise_is_a_cosine_a_pair():
     assert np.allclose(similarity_pairwise(["cat", "dog"], ["gato", "cat"], encoder=TOY), [1, 0])
 
 
+def test_a_name_in_place_of_an_encoder_says_how_to_open_it():
+    with pytest.raises(InputError, match=r"open it with load_encoder\('LaBSE'\)"):
+        search(["cat"], ["gato"], encoder="LaBSE")
+
+
 def test_pairs_of_unequal_number_are_refused():
     with pytest.raises(InputError, match="2 texts and b has 1"):
         similarity_pairwise(["cat", "dog"], ["gato"], encoder=TOY)
