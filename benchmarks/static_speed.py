@@ -21,11 +21,13 @@ import gzip
 import time
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from conditions import conditions
-from interlingua.encoders import EMBEDDED_FOLDER
+from interlingua import load_encoder
+from interlingua.encoders.export_static import export_static
 from interlingua.encoders.static import StaticEncoder
 from interlingua.text import clean
 
@@ -50,33 +52,45 @@ def sentences(data: Path, language: str, lines: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--model", type=Path, default=EMBEDDED_FOLDER)
+    parser.add_argument("--model", type=Path, help="default: the embedded model, exported as int8")
     parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    with TemporaryDirectory() as scratch:
+        model = arguments.model or exported(Path(scratch) / "embedded")
+        measure(model, arguments.data, arguments.lines, arguments.rounds)
+
+
+def exported(folder: Path) -> Path:
+    texts = ["Where is my parcel?", "Wo ist mein Paket?"] * 5
+    export_static(load_encoder(engine="static"), folder, texts, int8=True)  # type: ignore[arg-type]
+    return folder
+
+
+def measure(model: Path, data: Path, count: int, rounds: int) -> None:
     import torch
     from model2vec import StaticModel
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(1)
-    static = StaticModel.from_pretrained(arguments.model, normalize=True, max_length=None)
-    transformer = SentenceTransformer(str(arguments.model), device="cpu")
+    static = StaticModel.from_pretrained(model, normalize=True, max_length=None)
+    transformer = SentenceTransformer(str(model), device="cpu")
     peers = {
         "model2vec": lambda texts: static.encode(texts, use_multiprocessing=False),
         "st": lambda texts: transformer.encode(texts, batch_size=1024, show_progress_bar=False),
     }
     print(conditions("model2vec", "sentence-transformers", "torch"))
-    print(f"\nsentences per second on one thread, median of {arguments.rounds} rounds\n")
+    print(f"\nsentences per second on one thread, median of {rounds} rounds\n")
     print("| language | lines | ours, first | ours, steady | model2vec | Sentence Transformers |", end="")
     print(" first / model2vec | steady / model2vec | apart |")
     print("|---" * 9 + "|")
     for language in LANGUAGES:
-        texts = sentences(arguments.data, language, arguments.lines)
+        texts = sentences(data, language, count)
         rates: dict[str, list[float]] = {"first": [], "steady": [], "model2vec": [], "st": []}
         vectors: dict[str, np.ndarray] = {}
-        for _ in range(arguments.rounds):
-            ours = StaticEncoder.from_folder(arguments.model)
+        for _ in range(rounds):
+            ours = StaticEncoder.from_folder(model)
             for name, encode in {"first": ours.encode, "steady": ours.encode, **peers}.items():
                 began = time.perf_counter()
                 vectors[name] = encode(texts)
