@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from interlingua.encoders.cache import VectorCache
 
 Lost = NDArray[np.int64]
-BLOCK_ROWS = 512
+BLOCK_ROWS = 1024
 
 
 class TextEncoder(ABC):
