@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from interlingua import load_encoder
-from interlingua.encoders import EMBEDDED
 from interlingua.encoders.export import export_model
-from interlingua.errors import InputError, ModelError, OutputError
+from interlingua.errors import ModelError, OutputError
 from tiny_models import edit_json, into_hub_cache, sentence_transformer
 
 TEXTS = ["the cat is late", "a new house", "the dog", "bread", "water", "tree", "red", "green", "old", "big"]
@@ -19,27 +18,6 @@ TEXTS = ["the cat is late", "a new house", "the dog", "bread", "water", "tree", 
 
 def cut(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def test_prompts_of_the_catalogue_serve_a_folder_that_names_none(tmp_path, offline_cache):
-    source = sentence_transformer(tmp_path / "source", kind="xlmr")
-    export_model(load_encoder(source, engine="torch"), tmp_path / "new", TEXTS)
-    into_hub_cache(tmp_path / "new", offline_cache, "intfloat/multilingual-e5-small")
-    encoder = load_encoder("multilingual-e5-small")
-    assert (encoder.query_prompt, encoder.document_prompt, encoder.prompt) == (
-        "query: ",
-        "passage: ",
-        "query: ",
-    )
-    plain = load_encoder(tmp_path / "new")
-    np.testing.assert_array_equal(encoder.encode_documents(["a cat"]), plain.encode(["passage: a cat"]))
-
-
-def test_a_folder_and_the_embedded_model_have_no_revisions(tiny_model):
-    for name in (tiny_model, None, "Interlingua-Embedded"):
-        with pytest.raises(InputError, match="revision"):
-            load_encoder(name, revision="main")
-    assert load_encoder("Interlingua-Embedded").name == EMBEDDED
 
 
 def test_what_a_desktop_leaves_in_a_folder_changes_no_fingerprint(copied):

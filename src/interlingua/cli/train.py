@@ -12,6 +12,7 @@ import click
 
 from interlingua.cli.options import errors_option
 from interlingua.cli.render import progress_bar
+from interlingua.encoders.loading import ENGINES
 from interlingua.errors import InputError, MissingExtra, ModelError, OutputError
 from interlingua.training.checkpoint import Workplace, open_workplace
 from interlingua.training.recipe import Recipe, load_recipe, suited
@@ -56,7 +57,7 @@ def training_options(function: F) -> F:
         ),
         click.option(
             "--teacher-engine",
-            type=click.Choice(["torch", "onnx", "openvino", "static", "endpoint"]),
+            type=click.Choice(ENGINES),
             help="What runs the teacher; default: torch, or what alone runs it.",
         ),
         click.option(

@@ -73,9 +73,7 @@ def open_encoder(name_or_path: str | Path, engine: str | None, options: Options)
     engine = engine or _engine_of(source, entry, options)
     _check_options(engine, options)
     if isinstance(source, Path) and engine != "static" and _engine_of(source, entry, options) == "static":
-        raise InputError(
-            f"{name} is a static model, which only the engine 'static' runs; leave the engine out."
-        )
+        raise InputError(f"{name} is a static model, which the engine 'static' runs; leave the engine out.")
     return OPENERS[engine](source, entry, options)
 
 
@@ -220,7 +218,8 @@ def _open_graph(
     )
 
 
-def _has_torch_weights(folder: Path) -> bool:
+def has_torch_weights(folder: Path) -> bool:
+    """Whether a folder has torch weights, every shard and layer of them."""
     parts = (folder, folder / "0_Transformer")
     shards = {
         part / shard
@@ -243,8 +242,8 @@ def _open_torch(source: str | Path, entry: CatalogEntry | None, options: Options
     require("torch", extra="torch")
     code = ((CODE_FILES,),) if options.trust_remote_code else ()
     files = (TORCH_FILES, LAYER_FILES, *code)
-    path, revision = _folder(source, entry, options, files, _has_torch_weights)
-    if any(path.glob("onnx/*.onnx")) and not _has_torch_weights(path):
+    path, revision = _folder(source, entry, options, files, has_torch_weights)
+    if any(path.glob("onnx/*.onnx")) and not has_torch_weights(path):
         raise ModelError(f"{path} has ONNX files and no torch weights; the engine 'onnx' runs it.")
     given = {name: getattr(options, name) for name in TAKES["torch"] - {"revision"}}
     encoder = SentenceTransformersEncoder(

@@ -15,7 +15,7 @@ from interlingua.errors import ModelError, first_line, require
 BATCH_TOKENS = 512
 TOKEN_OUTPUTS = ("token_embeddings", "last_hidden_state")
 POOLED_OUTPUTS = ("sentence_embedding",)
-# Its kernel takes five times as long as the addition and the normalization that it replaces.
+# Its kernel is slower than the addition and the normalization that it replaces: docs/architecture.md.
 SLOW_FUSION = "SkipLayerNormFusion"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.encoders import load_encoder
-from interlingua.encoders.loading import is_static
+from interlingua.encoders.loading import has_torch_weights, is_static
 from interlingua.errors import ModelError, OutputError, require
 from interlingua.training.checkpoint import TEACHER
 from interlingua.training.recipe import Teacher
@@ -47,8 +47,7 @@ def _usual_engine(model: str) -> str | None:
     if is_static(model):
         return "static"
     folder = Path(model)
-    torch_weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("0_Transformer/*")]
-    return "onnx" if any(folder.glob("onnx/*.onnx")) and not torch_weights else "torch"
+    return "onnx" if any(folder.glob("onnx/*.onnx")) and not has_torch_weights(folder) else "torch"
 
 
 def teacher_file(wish: Teacher, texts: Sequence[str]) -> str:
