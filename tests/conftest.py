@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -53,6 +54,14 @@ def run_cli(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture
+def sigint_heeded():
+    """A shell's background job ignores SIGINT, and so would every program that it starts."""
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, was)
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ def test_the_report_tells_what_was_met_before_cut_and_taken_from_the_cache(expor
     assert "1 met before, 2 from the cache, 1 cut (239 tokens lost);" in run_cli(*call).stderr
 
 
+@pytest.mark.usefixtures("sigint_heeded")
 def test_a_stop_keeps_what_was_done_and_the_same_command_goes_on(tiny_model, folder):
     lines = [f"my parcel {i} has not arrived" for i in range(60_000)]
     program = [sys.executable, "-m", "interlingua", "encode", "-", "-o", "v.npy", "--model", str(tiny_model)]
@@ -84,7 +85,7 @@ def test_a_stop_keeps_what_was_done_and_the_same_command_goes_on(tiny_model, fol
             time.sleep(0.05)
         time.sleep(1.0)
         run.send_signal(signal.SIGINT)
-        told = run.stderr.read().decode()
+        told = run.communicate(timeout=60)[1].decode()
     assert run.returncode == 130, told
     assert "kept in v.npy.unfinished; call the same command again to go on" in told
     assert not (folder / "v.npy").exists()

@@ -237,14 +237,6 @@ def test_a_full_disk_behind_standard_output_is_one_line_and_a_failure(folder, ti
     assert done.returncode == FAILURE
 
 
-@pytest.fixture
-def sigint_heeded():
-    """A shell's background job ignores SIGINT, and so would every program that it starts."""
-    was = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, was)
-
-
 @pytest.mark.usefixtures("sigint_heeded")
 @pytest.mark.parametrize("name", ["search", "encode"])
 def test_ctrl_c_stops_with_one_line_and_leaves_nothing_half_written(folder, tiny_model, name):

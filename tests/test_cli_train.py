@@ -42,6 +42,7 @@ def test_a_teacher_is_distilled_from_pairs_and_single_texts(run_cli, pair_file, 
     assert "540 pairs from 2 files" in done.stderr
 
 
+@pytest.mark.usefixtures("sigint_heeded")
 def test_a_run_stopped_by_hand_says_so_and_goes_on_later(run_cli, pair_file, tmp_path):
     call = ["train", "static", str(pair_file), "-o", "model", "--pairs", "400000", *SMALL]
     run = subprocess.Popen(

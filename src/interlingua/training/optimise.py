@@ -98,7 +98,8 @@ def draws(settings: Optimisation) -> int:
 def whole_steps() -> Iterator[Callable[[], bool]]:
     """Ctrl-C waits for the end of a step, so that what is kept is whole: yields "is a stop wished?"."""
     wished: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as a shell's background job does
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     before = signal.signal(signal.SIGINT, lambda number, frame: wished.append(number))
