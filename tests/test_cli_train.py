@@ -48,7 +48,7 @@ def test_a_run_stopped_by_hand_says_so_and_goes_on_later(run_cli, pair_file, tmp
     run = subprocess.Popen(
         [sys.executable, "-m", "interlingua", *call], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    while not (tmp_path / "model.unfinished" / "tokenizer.json").exists():
+    while not list((tmp_path / "model.unfinished").glob("vocabulary-*.json")):
         time.sleep(0.1)
     time.sleep(1)
     run.send_signal(signal.SIGINT)

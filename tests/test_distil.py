@@ -134,20 +134,24 @@ def test_agreement_with_the_teacher_is_measured_where_texts_pair_with_themselves
     assert "find their translation" not in card
 
 
-def test_vectors_of_a_teacher_serve_a_run_by_another_recipe(pairs, teacher, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "vocabulary_serves"),
+    [({"dimension": 32}, True), ({"seed": 5}, False), ({"vocabulary": replace(SMALL.vocabulary, lines=900)}, False)],
+)
+def test_costly_parts_serve_a_run_by_another_recipe(change, vocabulary_serves, pairs, teacher, tmp_path):
     recipe = replace(SHORT, teacher=Teacher(model=str(teacher)))
     with open_workplace(tmp_path / "work", pairs, recipe) as workplace:
         train_static(pairs, recipe, workplace, threads=1)
         (vectors,) = workplace.folder.glob("teacher-*.npy")
-        for part in workplace.parts():
-            if not part.name.startswith("teacher-"):
-                part.unlink()
-        workplace.path("run.json").unlink()
-    made = vectors.stat().st_mtime_ns
-    other = replace(recipe, seed=5)
+        (vocabulary,) = workplace.folder.glob("vocabulary-*.json")
+        for part in (*workplace.folder.glob("state*"), workplace.path("run.json")):
+            part.unlink()
+    made = vectors.stat().st_mtime_ns, vocabulary.stat().st_mtime_ns
+    other = replace(recipe, **change)
     with open_workplace(tmp_path / "work", pairs, other) as workplace:
         train_static(pairs, other, workplace, threads=1)
-        assert vectors.stat().st_mtime_ns == made
+        assert (vectors.stat().st_mtime_ns, vocabulary.stat().st_mtime_ns) == made
+        assert (len(list(workplace.folder.glob("vocabulary-*"))) == 1) == vocabulary_serves
         workplace.remove()
     assert not (tmp_path / "work").exists()
 

@@ -5,7 +5,7 @@ import pytest
 
 from interlingua.encoders.int4 import pack_int4, unpack_int4
 from interlingua.errors import InputError
-from interlingua.training.order import order_columns
+from interlingua.training.order import even_lengths, order_columns
 from interlingua.vectors import unit_rows
 
 
@@ -58,3 +58,10 @@ def test_columns_in_order_keep_every_cosine_and_the_first_carry_most(dim):
     energy = np.square(ordered).sum(axis=0)
     groups = [energy[i : i + 64].mean() for i in range(0, dim, 64)]
     assert groups == sorted(groups, reverse=True)
+
+
+def test_lengths_are_raised_to_a_power_and_directions_stay():
+    table = np.array([[0, 0], [0, 4], [-9, 0], [0.6, 0.8]], np.float32)
+    expected = np.array([[0, 0], [0, 2], [-3, 0], [0.6, 0.8]], np.float32)
+    assert np.allclose(even_lengths(table, 0.5), expected)
+    assert np.array_equal(even_lengths(table, 1.0), table)

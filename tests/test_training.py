@@ -145,6 +145,12 @@ def test_the_same_seed_repeats_the_table(pair_file, tmp_path):
     assert np.array_equal(first, second)
 
 
+def test_a_length_power_of_none_leaves_rows_of_one_length(pair_file, tmp_path):
+    trained = run(read_pairs([pair_file]), replace(SMALL, length_power=0.0), tmp_path / "work")
+    assert np.allclose(np.linalg.norm(trained.table, axis=1), 1, atol=1e-5)
+    assert trained.after.found > 0.5
+
+
 def test_dropout_leaves_pieces_out_of_sums_and_repeats_by_seed(pair_file, tmp_path):
     pairs = read_pairs([pair_file])
     recipe = replace(SMALL, optimisation=replace(SMALL.optimisation, pairs=2560, dropout=0.5))

@@ -19,21 +19,23 @@ from interlingua.training.pairs import Pairs
 from interlingua.training.recipe import Recipe
 from interlingua.writing import replace_file
 
-FORMAT = 1
+FORMAT = 2
 MARK = "run.json"
 LOCK = "lock"
-TEACHER = "teacher-"
+TEACHER, VOCABULARY = "teacher-", "vocabulary-"
+ASIDE = {"format": "of another version", "pairs": "over other pairs", "recipe": "by another recipe"}
 
 
 @dataclass(frozen=True)
 class Workplace:
     """The folder of one run: `path(name)` for its parts, `save_state` and `load_state` for the loop.
 
-    No other process may open it until this one closes it, or ends.
+    No other process may open it until this one closes it, or ends. `pairs` is a digest of what it trains on.
     """
 
     folder: Path
     lock: FileLock
+    pairs: str
 
     def __enter__(self) -> Workplace:
         return self
@@ -77,7 +79,8 @@ class Workplace:
 def open_workplace(folder: Path, pairs: Pairs, recipe: Recipe) -> Workplace:
     """The folder of a run over these pairs by this recipe, new or as an earlier run left it.
 
-    A teacher's vectors from another run may lie in it; where they are of the same texts, they are used.
+    A teacher's vectors and a vocabulary from another run may lie in it; where they are of the same texts, by
+    the same settings, they are used.
 
     Raises:
         InputError: the folder belongs to another run.
@@ -91,9 +94,9 @@ def open_workplace(folder: Path, pairs: Pairs, recipe: Recipe) -> Workplace:
         raise OutputError(f"Another process trains in {folder}; wait for it, or stop it.") from error
     except OSError as error:
         raise OutputError(f"Cannot write {folder}: {error.strerror or error}.") from error
-    workplace = Workplace(folder, lock)
+    workplace = Workplace(folder, lock, _digest(pairs))
     try:
-        _mark(workplace, {"format": FORMAT, "fingerprint": _fingerprint(pairs, recipe)})
+        _mark(workplace, {"format": FORMAT, "pairs": workplace.pairs, "recipe": recipe.as_dict()})
     except BaseException:
         lock.release()
         raise
@@ -104,20 +107,22 @@ def _mark(workplace: Workplace, run: dict[str, Any]) -> None:
     """Write down whose folder it is, or check that it is this run's."""
     mark = workplace.path(MARK)
     if not mark.exists():
-        if others := [file.name for file in workplace.parts() if not file.name.startswith(TEACHER)]:
+        if others := [f.name for f in workplace.parts() if not f.name.startswith((TEACHER, VOCABULARY))]:
             raise OutputError(f"{workplace.folder} holds other files, such as {others[0]}; move it away.")
         with replace_file(mark) as new:
             new.write_text(json.dumps(run), encoding="utf-8")
-    elif json.loads(mark.read_text(encoding="utf-8")) != run:
+        return
+    begun = json.loads(mark.read_text(encoding="utf-8"))
+    other = [told for key, told in ASIDE.items() if begun.get(key) != run[key]]
+    if other:
         raise InputError(
-            f"{workplace.folder} holds an unfinished run over other pairs, by another recipe or of another "
-            f"version; choose another output, or remove all in it but {TEACHER}*, the teacher's vectors, "
-            "which serve again."
+            f"{workplace.folder} holds an unfinished run {other[0]}; choose another output, or remove all in "
+            f"it but {TEACHER}* and {VOCABULARY}*, which serve again."
         )
 
 
-def _fingerprint(pairs: Pairs, recipe: Recipe) -> str:
-    digest = hashlib.sha256(json.dumps(recipe.as_dict(), sort_keys=True).encode())
+def _digest(pairs: Pairs) -> str:
+    digest = hashlib.sha256()
     for file in pairs.files:
         digest.update(f"{file.path.name} {file.count}\n".encode())
     digest.update(np.ascontiguousarray(pairs.anchor_of).tobytes())

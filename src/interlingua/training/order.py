@@ -1,4 +1,4 @@
-"""Turning a trained table so that its first columns serve alone."""
+"""What is done to a trained table: lengths evened out, and turned so that its first columns serve alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import numpy as np
 
 from interlingua.encoders.int4 import GROUP
 from interlingua.vectors import Vectors
+
+
+def even_lengths(table: Vectors, power: float) -> Vectors:
+    """The table, float32 (pieces, dim), each row's length raised to `power`; rows of zeros stay."""
+    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+    return np.asarray(table * np.where(lengths > 0, lengths, 1) ** (power - 1), np.float32)
 
 
 def order_columns(table: Vectors, sample: Vectors, seed: int) -> Vectors:

@@ -107,11 +107,15 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run of a static model; `rows` is how `write_static_folder` stores its table."""
+    """One training run of a static model; `rows` is how `write_static_folder` stores its table.
+
+    Each trained row's length is raised to `length_power`: in a long run the rows of frequent pieces grow.
+    """
 
     name: str = "static"
     dimension: int = 256
     rows: str = "int8"
+    length_power: float = 1.0
     seed: int = 0
     held_out: int = 1000
     max_tokens: int = 128

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,10 @@ from tokenizers import Tokenizer
 from interlingua.encoders.static_folder import write_static_folder
 from interlingua.errors import InputError, require
 from interlingua.training.batches import Batches
-from interlingua.training.checkpoint import Workplace
+from interlingua.training.checkpoint import VOCABULARY, Workplace
 from interlingua.training.held_out import Quality, held_out_anchors, held_out_rows, quality, translated
 from interlingua.training.optimise import Progress, draws, optimise, start_state
-from interlingua.training.order import order_columns
+from interlingua.training.order import even_lengths, order_columns
 from interlingua.training.pairs import Pairs, draw_rows, file_probabilities
 from interlingua.training.recipe import Recipe, Sampling
 from interlingua.training.teacher import (
@@ -30,7 +32,7 @@ from interlingua.training.vocabulary import train_vocabulary
 from interlingua.vectors import Vectors
 from interlingua.writing import replace_file
 
-VOCABULARY, HELD_OUT, ORDER = 1, 2, 5
+LINES, HELD_OUT, ORDER = 1, 2, 5
 SMALLEST_RUN = 20
 ORDERED_BY = 65_536
 
@@ -95,7 +97,7 @@ def train_static(
     state = start_state(tokenizer.get_vocab_size(), recipe, 0 if teacher is None else teacher.shape[1])
     before = quality(state.table.numpy(), pairs, anchors, others, rows, teacher)
     loss = optimise(state, batches, recipe, teacher, workplace, progress)
-    table = _in_order(state.table.numpy(), batches, recipe.seed)
+    table = _in_order(even_lengths(state.table.numpy(), recipe.length_power), batches, recipe.seed)
     after = quality(table, pairs, anchors, others, rows, teacher)
     seen = draws(recipe.optimisation)
     both = len(translated(pairs, rows))
@@ -127,7 +129,7 @@ def _lessons(
 def _vocabulary(
     pairs: Pairs, recipe: Recipe, workplace: Workplace, threads: int, progress: Progress
 ) -> Tokenizer:
-    kept = workplace.path("tokenizer.json")
+    kept = workplace.path(vocabulary_file(recipe, workplace.pairs))
     if not kept.exists():
         progress("vocabulary", 0, 1)
         tokenizer = train_vocabulary(
@@ -143,9 +145,15 @@ def _vocabulary(
     return Tokenizer.from_file(str(kept))
 
 
+def vocabulary_file(recipe: Recipe, pairs: str) -> str:
+    """The name of the file that holds the vocabulary of these pairs, by their digest, after this recipe."""
+    wish = [pairs, recipe.seed, asdict(recipe.vocabulary), recipe.sampling.source_weights]
+    return f"{VOCABULARY}{hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()[:16]}.json"
+
+
 def vocabulary_lines(pairs: Pairs, recipe: Recipe) -> list[str]:
     """The lines that a vocabulary is trained on: other sides by language, and a share of anchors."""
-    rng = np.random.default_rng([recipe.seed, VOCABULARY])
+    rng = np.random.default_rng([recipe.seed, LINES])
     settings = recipe.vocabulary
     sampling = Sampling(settings.language_exponent, recipe.sampling.source_weights)
     probability = file_probabilities(pairs, sampling)
