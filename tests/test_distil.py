@@ -136,7 +136,11 @@ def test_agreement_with_the_teacher_is_measured_where_texts_pair_with_themselves
 
 @pytest.mark.parametrize(
     ("change", "vocabulary_serves"),
-    [({"dimension": 32}, True), ({"seed": 5}, False), ({"vocabulary": replace(SMALL.vocabulary, lines=900)}, False)],
+    [
+        ({"dimension": 32}, True),
+        ({"seed": 5}, False),
+        ({"vocabulary": replace(SMALL.vocabulary, lines=900)}, False),
+    ],
 )
 def test_costly_parts_serve_a_run_by_another_recipe(change, vocabulary_serves, pairs, teacher, tmp_path):
     recipe = replace(SHORT, teacher=Teacher(model=str(teacher)))
