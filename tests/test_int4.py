@@ -1,9 +1,11 @@
 """Four bits a value, and columns in order: what is lost, and what is not."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from interlingua.encoders.int4 import pack_int4, unpack_int4
+from interlingua.encoders.int4 import Int4Rows, pack_int4, unpack_int4
 from interlingua.errors import InputError
 from interlingua.training.order import even_lengths, order_columns
 from interlingua.vectors import unit_rows
@@ -65,3 +67,14 @@ def test_lengths_are_raised_to_a_power_and_directions_stay():
     expected = np.array([[0, 0], [0, 2], [-3, 0], [0.6, 0.8]], np.float32)
     assert np.allclose(even_lengths(table, 0.5), expected)
     assert np.array_equal(even_lengths(table, 1.0), table)
+
+
+def test_rows_are_unpacked_as_they_are_taken_by_any_number_of_threads():
+    packed = np.random.default_rng(0).integers(0, 256, (3000, 64), dtype=np.uint8)
+    rows, whole = Int4Rows(packed), unpack_int4(packed)
+    assert rows.shape == whole.shape == (3000, 128)
+    asked = [np.random.default_rng(i).integers(0, 3000, 500) for i in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        for numbers, taken in zip(asked, pool.map(rows.__getitem__, asked), strict=True):
+            assert np.array_equal(taken, whole[numbers])
+    assert rows[np.array([], np.int64)].shape == (0, 128)

@@ -13,6 +13,7 @@ GROUP = 64
 POSITIVE = np.array([0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733], np.float32)
 LEVELS = np.concatenate([-POSITIVE[::-1], POSITIVE])
 STEPS = np.rint(LEVELS / LEVELS[-1] * 127).astype(np.int8)
+TWO_STEPS = STEPS[np.stack([np.arange(256) & 15, np.arange(256) >> 4], axis=1)].view(np.int16)[:, 0]
 BOUNDS = (STEPS[1:].astype(np.float32) + STEPS[:-1]) / 2
 SPREADS = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1)
 ROWS_AT_ONCE = 8192
@@ -67,5 +68,30 @@ def _nearest_codes(groups: Vectors) -> tuple[NDArray[np.uint8], Vectors]:
 
 def unpack_int4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
     """The values that `pack_int4` packed, int8 (n, dim), before their scales."""
-    both = STEPS[np.stack([np.arange(256) & 15, np.arange(256) >> 4], axis=1)]
-    return np.asarray(both.view(np.int16)[:, 0][packed].view(np.int8))
+    return np.asarray(TWO_STEPS[packed].view(np.int8))
+
+
+class Int4Rows:
+    """Rows that `pack_int4` packed, each unpacked when it is first taken: a model loads sooner.
+
+    Several threads may take rows: those that unpack the same one write the same bytes.
+    """
+
+    ndim = 2
+
+    def __init__(self, packed: NDArray[np.uint8]) -> None:
+        self.shape = (len(packed), packed.shape[1] * 2)
+        self._packed = packed
+        self._rows = np.empty(self.shape, np.int8)  # untouched rows take no memory
+        self._unpacked = np.zeros(len(packed), bool)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Rows by their numbers, int8 (len(rows), dim)."""
+        new = np.unique(rows[~self._unpacked[rows]])
+        if new.size:
+            self._rows[new] = unpack_int4(self._packed[new])
+            self._unpacked[new] = True
+        return np.asarray(self._rows[rows])

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
-from interlingua.encoders.int4 import pack_int4, unpack_int4
+from interlingua.encoders.int4 import Int4Rows, pack_int4
 from interlingua.errors import InputError, ModelError, OutputError
 from interlingua.vectors import Vectors, quantize_rows
 from interlingua.writing import replace_folder
@@ -43,7 +43,7 @@ class StaticTable:
 
     tokenizer: Tokenizer
     description: dict[str, Any]
-    rows: NDArray[Any]
+    rows: NDArray[Any] | Int4Rows
     weights: NDArray[Any] | None
     mapping: NDArray[Any] | None
     unknown: int | None
@@ -68,9 +68,10 @@ def read_static_folder(folder: Path) -> StaticTable:
         raise ModelError(f"{folder} is no static model: it needs {WEIGHTS} and {TOKENIZER}, and has {found}.")
     tokenizer, description = _read_tokenizer(inside / TOKENIZER)
     tensors = _read_tensors(inside / WEIGHTS)
-    if INT4_ROWS in tensors:
-        tensors["embeddings"] = unpack_int4(tensors[INT4_ROWS])
-    rows = tensors.get("embeddings", tensors.get("embedding.weight"))
+    packed = tensors.get(INT4_ROWS)
+    rows: NDArray[Any] | Int4Rows | None = tensors.get("embeddings", tensors.get("embedding.weight"))
+    if packed is not None and packed.ndim == 2:
+        rows = Int4Rows(packed)
     if rows is None or rows.ndim != 2:
         raise ModelError(
             f"{inside / WEIGHTS} holds {', '.join(list(tensors)[:5]) or 'nothing'}; a static model has "
@@ -84,8 +85,7 @@ def read_static_folder(folder: Path) -> StaticTable:
             f"{folder}: the tokenizer has {pieces} pieces and the table {described} rows; it is cut short."
         )
     config = _read_config(inside / CONFIG)
-    plain = "embeddings" in tensors
-    unknown = _unknown_piece(tokenizer, description) if plain else None
+    unknown = None if "embedding.weight" in tensors else _unknown_piece(tokenizer, description)
     return StaticTable(
         tokenizer,
         description,
