@@ -15,6 +15,7 @@ import csv
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +41,15 @@ def main() -> None:
     arguments = parser.parse_args()
     encoder = StaticEncoder.from_folder(arguments.model)
     size = sum(p.stat().st_size for p in arguments.model.iterdir())
+    tables = [tatoeba(encoder, arguments.data), sts(encoder, arguments.data), topics(encoder, arguments.data)]
     lines = [
         FIGURES,
         "",
         f"`python benchmarks/embedded_quality.py EVAL_FOLDER`, {conditions('scikit-learn', 'scipy')}; "
         f"{size / 1e6:.1f} MB, {encoder.dim} dimensions; {speed(arguments.model, arguments.data)}.",
-        *tatoeba(encoder, arguments.data),
-        *sts(encoder, arguments.data),
-        *topics(encoder, arguments.data),
+        *chain(*tables),
         *truncated(encoder, arguments.data),
+        f"| {encoder.native_dim} | {mean_cells(tables)} |",
     ]
     print("\n".join(lines))
     if arguments.card:
@@ -77,7 +78,10 @@ def speed(folder: Path, data: Path) -> str:
 
 def means(encoder: StaticEncoder, data: Path) -> str:
     """The means of the tables, as cells of one: Tatoeba accuracy, F1, STS, SIB."""
-    tables = [tatoeba(encoder, data), sts(encoder, data), topics(encoder, data)]
+    return mean_cells([tatoeba(encoder, data), sts(encoder, data), topics(encoder, data)])
+
+
+def mean_cells(tables: list[list[str]]) -> str:
     rows = [next(line for line in table if line.startswith("| mean")).split("|") for table in tables]
     return " | ".join([rows[0][2], rows[0][3], rows[1][2], rows[2][2]])
 
@@ -85,8 +89,8 @@ def means(encoder: StaticEncoder, data: Path) -> str:
 def truncated(encoder: StaticEncoder, data: Path) -> list[str]:
     lines = ["", "The first columns alone (`truncate_dim`), means of the tables above.", ""]
     lines += ["| columns | Tatoeba accuracy | F1 | STS | SIB |", "|---|---|---|---|---|"]
-    for columns in (64, 128, 256, encoder.native_dim):
-        if columns <= encoder.native_dim:
+    for columns in (64, 128, 256):
+        if columns < encoder.native_dim:
             encoder.dim = columns
             lines.append(f"| {columns} | {means(encoder, data)} |")
     return lines

@@ -147,8 +147,31 @@ def test_a_language_column_decides_where_it_is_given(command, folder):
     (folder / "a.csv").write_text("text,lang\nhello,de-AT\nhallo,en\nhola,\nha,deu\n")
     column = ["--language", "de", "--language-column", "lang"]
     assert sorted(hit["line"] for hit in found(command("search", "a.csv", *column))) == [2, 5]
+
+
+def test_a_row_whose_language_is_no_code_is_left_out_and_told(command, folder):
     (folder / "a.csv").write_text("text,lang\nhello,de\nhallo,german\n")
-    assert said(command("search", "a.csv", *column), BAD_USE).startswith("Line 3, column 'lang': 'german'")
+    done = command("search", "a.csv", "--language", "de", "--language-column", "lang")
+    assert [hit["line"] for hit in found(done)] == [2]
+    assert done.stderr == "line 3: left out: 'german' in column 'lang' is no language code\n"
+
+
+def test_a_script_that_is_not_identified_is_told(command, folder):
+    (folder / "a.csv").write_text("text,lang\n你好世界,zh-TW\n我的包裹没有送到,zh-CN\n")
+    wish = ["search", "a.csv", "--language", "zh-Hant", "--min-score", "-1"]
+    done = command(*wish)
+    assert len(found(done)) == 2
+    assert "without script and region: zh-Hant keeps all texts of that language" in done.stderr
+    done = command(*wish, "--language-column", "lang")
+    assert [hit["line"] for hit in found(done)] == [2]
+    assert done.stderr == ""
+
+
+def test_a_pair_with_an_empty_side_scores_nothing_and_is_told(command, folder):
+    (folder / "pairs.tsv").write_text("hello\thallo\nhello\t \n")
+    done = command("score", "pairs.tsv")
+    assert found(done)[1]["score"] == 0
+    assert done.stderr == "line 2: one side is empty; its score is 0\n"
 
 
 def test_rows_that_could_not_be_read_are_reported_under_a_language_filter_too(command, folder):

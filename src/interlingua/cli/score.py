@@ -62,4 +62,9 @@ def score_command(
         if not row.problem
     )
     show_results(results, ("score", "source", "target"), to)
-    show_problems(unread(rows))
+    empty = [
+        (row.line, "one side is empty; its score is 0")
+        for row in rows
+        if not row.problem and not all(text.strip() for text in row.texts)
+    ]
+    show_problems(sorted([*unread(rows), *empty]))

@@ -89,13 +89,16 @@ def search_command(
         raise click.UsageError("The query is empty; give some words.")
     encoder = open_encoder(languages=languages)
     read = read_texts(file, (column,) if column else (), format_, no_header, errors)
-    rows = _in_languages(read, languages, language_column) if languages or language_column else read
+    rows, problems = read, list(unread(read))
+    if languages or language_column:
+        rows, unknown = _in_languages(read, languages, language_column)
+        problems = sorted([*problems, *unknown])
     texts = [row.texts[0] for row in rows]
     hits = search_vectors(encoder.encode_query(wanted), encoder.encode_documents(texts), k, min_score)
     show_results(_results(wanted, hits, rows), _columns(len(wanted) > 1 or query_file is not None, rows), to)
     if not any(hits):
         click.echo(f"No text of {len(rows):,} is found.", err=True)
-    show_problems(unread(read))
+    show_problems(problems)
 
 
 def _columns(several: bool, rows: list[Row]) -> list[str]:
@@ -133,18 +136,29 @@ def _read_queries(file: Path | None) -> list[str]:
     return queries
 
 
-def _in_languages(rows: list[Row], codes: tuple[str, ...], column: str | None) -> list[Row]:
+def _in_languages(
+    rows: list[Row], codes: tuple[str, ...], column: str | None
+) -> tuple[list[Row], list[tuple[int, str]]]:
+    """The rows in one of the languages, and the lines whose column holds no language code."""
     wanted = [normalize_language(code) for code in codes]
+    problems: list[tuple[int, str]] = []
     if not wanted:
         raise click.UsageError("--language-column needs --language CODE, the languages to keep.")
     if column is None:
         tags = [guesses[0].language for guesses in identify_languages([row.texts[0] for row in rows])]
+        if marked := [tag for tag in wanted if "-" in tag]:
+            click.echo(
+                f"Languages are identified without script and region: {', '.join(marked)} keeps all texts of "
+                "that language; --language-column tells them apart.",
+                err=True,
+            )
     else:
-        tags = [_tag(row, column) for row in rows]
-    return [row for row, tag in zip(rows, tags, strict=True) if any(same_language(tag, w) for w in wanted)]
+        tags = [_tag(row, column, problems) for row in rows]
+    kept = [row for row, tag in zip(rows, tags, strict=True) if any(same_language(tag, w) for w in wanted)]
+    return kept, problems
 
 
-def _tag(row: Row, column: str) -> str:
+def _tag(row: Row, column: str, problems: list[tuple[int, str]]) -> str:
     if row.problem:
         return UNDETERMINED
     if column not in row.record:
@@ -154,5 +168,6 @@ def _tag(row: Row, column: str) -> str:
     code = row.record[column]
     try:
         return normalize_language(str(code)) if code else UNDETERMINED
-    except InputError as error:
-        raise InputError(f"Line {row.line}, column {column!r}: {error}") from error
+    except InputError:
+        problems.append((row.line, f"left out: {code!r} in column {column!r} is no language code"))
+        return UNDETERMINED
