@@ -37,6 +37,13 @@ def pairs(tmp_path):
     return read_pairs([path])
 
 
+TEXTS = [a for a, _ in sentence_pairs(30)]
+
+
+def opened(workplace, model, **choices):
+    return open_teacher(Teacher(model, **choices), TEXTS, workplace)
+
+
 def similarities(vectors):
     return (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
 
@@ -63,7 +70,7 @@ def test_a_student_takes_over_what_its_teacher_finds_near(pairs, teacher, tmp_pa
 def test_teacher_vectors_go_on_after_a_stop(teacher, tmp_path, monkeypatch):
     monkeypatch.setattr("interlingua.training.teacher.BLOCK", 10)
     texts = [a for a, _ in sentence_pairs(35)]
-    model = open_teacher(Teacher(str(teacher)))
+    model = opened(tmp_path, str(teacher))
     whole = np.array(teacher_vectors(model, texts, tmp_path / "whole.npy"))
 
     def stop_at_twenty(done, total):
@@ -143,7 +150,7 @@ def test_agreement_with_the_teacher_is_measured_where_texts_pair_with_themselves
     ],
 )
 def test_costly_parts_serve_a_run_by_another_recipe(change, vocabulary_serves, pairs, teacher, tmp_path):
-    recipe = replace(SHORT, teacher=Teacher(model=str(teacher)))
+    recipe = replace(SHORT, teacher=Teacher(model=str(teacher), engine="onnx"))
     with open_workplace(tmp_path / "work", pairs, recipe) as workplace:
         train_static(pairs, recipe, workplace, threads=1)
         (vectors,) = workplace.folder.glob("teacher-*.npy")
@@ -162,7 +169,7 @@ def test_costly_parts_serve_a_run_by_another_recipe(change, vocabulary_serves, p
 
 def test_a_mark_without_vectors_is_no_teacher(teacher, tmp_path):
     (tmp_path / "t.done").write_text("3")
-    model = open_teacher(Teacher(str(teacher)))
+    model = opened(tmp_path, str(teacher))
     vectors = teacher_vectors(model, ["a cat", "a dog", "a tree"], tmp_path / "t.npy")
     assert np.allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1, atol=1e-2)
 
@@ -172,25 +179,27 @@ def test_a_teacher_cut_short_is_named(teacher, tmp_path):
     weights = next(copied.rglob("model.safetensors"))
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ModelError, match="cut"):
-        open_teacher(Teacher(str(copied)))
+        opened(tmp_path, str(copied))
     with pytest.raises(ModelError, match="no installed package"):
-        open_teacher(Teacher("package:nope.sub"))
+        opened(tmp_path, "package:nope.sub")
 
 
 def test_a_teacher_may_run_on_any_engine(pairs, teacher, tmp_path, monkeypatch):
     monkeypatch.setattr("interlingua.encoders.endpoint.LONGEST_WAIT", 0.01)
     export_model(load_encoder(teacher, engine="torch"), tmp_path / "onnx", pairs.anchors[:20])
     made = {}
-    for engine, folder in (("torch", teacher), ("onnx", tmp_path / "onnx")):
-        model = open_teacher(Teacher(str(folder), engine=engine))
-        made[engine] = teacher_vectors(model, pairs.anchors[:50], tmp_path / f"{engine}.npy")
-    assert np.allclose(made["torch"], made["onnx"], atol=2e-3)
-    assert open_teacher(Teacher(str(tmp_path / "onnx"))).encode(["cat"]).shape == (1, made["onnx"].shape[1])
-    assert open_teacher(Teacher(EMBEDDED)).name == EMBEDDED
+    for engine, folder in (("torch", teacher), ("onnx", tmp_path / "onnx"), ("onnx", teacher)):
+        model = opened(tmp_path, str(folder), engine=engine)
+        made[model.name] = teacher_vectors(model, pairs.anchors[:50], tmp_path / f"{len(made)}.npy")
+    of_torch, of_export, of_own_export = made.values()
+    assert np.allclose(of_torch, of_export, atol=2e-3)
+    assert np.array_equal(of_export, of_own_export)
+    assert opened(tmp_path, str(tmp_path / "onnx")).encode(["cat"]).shape == (1, of_torch.shape[1])
+    assert opened(tmp_path, EMBEDDED).name == EMBEDDED
     with pytest.raises(EngineDown, match="did not answer"):
-        open_teacher(Teacher("http://127.0.0.1:9/v1#m"))
+        opened(tmp_path, "http://127.0.0.1:9/v1#m")
     with pytest.raises(InputError, match="does not take device"):
-        open_teacher(Teacher(str(tmp_path / "onnx"), engine="onnx", device="cuda"))
+        opened(tmp_path, str(tmp_path / "onnx"), engine="onnx", device="cuda")
 
 
 def test_a_folder_of_something_else_is_never_taken_for_a_run(pairs, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,8 +69,11 @@ class Workplace:
 
     def remove(self) -> None:
         """Clear the folder away, the mark last: what a stop leaves behind is still known as this run's."""
-        for file in self.parts():
-            file.unlink()
+        for part in self.parts():
+            if part.is_dir():
+                shutil.rmtree(part)
+            else:
+                part.unlink()
         self.lock.release()
         for name in (LOCK, MARK):
             (self.folder / name).unlink(missing_ok=True)

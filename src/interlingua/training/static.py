@@ -120,7 +120,7 @@ def _lessons(
     if not wish.model:
         return lambda: None
     file = workplace.path(teacher_file(wish, pairs.anchors))
-    model = None if is_taught(file, pairs.anchors) else open_teacher(wish)
+    model = None if is_taught(file, pairs.anchors) else open_teacher(wish, pairs.anchors, workplace.folder)
     return lambda: teacher_vectors(
         model, pairs.anchors, file, on_rows=lambda done, total: progress("teacher", done, total)
     )

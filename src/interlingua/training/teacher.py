@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.encoders import load_encoder
+from interlingua.encoders.export import export_model
 from interlingua.encoders.loading import has_torch_weights, is_static
 from interlingua.errors import ModelError, OutputError, require
 from interlingua.training.checkpoint import TEACHER
@@ -21,15 +22,24 @@ from interlingua.types import Encoder
 from interlingua.writing import replace_file
 
 BLOCK = 20_000
+CHECKED = 100
 PACKAGE = "package:"
 TeacherVectors = NDArray[np.float16]
 
 
-def open_teacher(wish: Teacher) -> Encoder:
+def open_teacher(wish: Teacher, texts: Sequence[str], workplace: Path) -> Encoder:
     """The model that a recipe names: what `load_encoder` opens, or "package:NAME", one inside a package.
 
+    A folder of torch weights that the engine onnx shall run is exported first: on a CPU it then encodes
+    about twice as fast, and there are many texts.
+
+    Args:
+        wish: the model, and how it runs.
+        texts: what it will encode; an export is checked on the first hundred.
+        workplace: the folder that keeps an export.
+
     Raises:
-        InputError: an unknown engine, dtype or device.
+        InputError: an unknown engine, dtype or device, or fewer than 10 texts to check an export on.
         MissingExtra: the engine is not installed.
         ModelError: no such model, or none that loads.
     """
@@ -37,7 +47,22 @@ def open_teacher(wish: Teacher) -> Encoder:
     engine = wish.engine or _usual_engine(model)
     if engine == "torch":
         require("sentence_transformers", extra="distil")
+    folder = Path(model)
+    if engine == "onnx" and has_torch_weights(folder) and not any(folder.glob("onnx/*.onnx")):
+        model = str(_exported(folder, texts[:CHECKED], workplace, int8=wish.dtype == "int8"))
     return load_encoder(model, engine=engine, dtype=wish.dtype or None, device=wish.device or None)
+
+
+def _exported(model: Path, texts: Sequence[str], workplace: Path, *, int8: bool) -> Path:
+    """The model's ONNX export, made unless an earlier run made it."""
+    target = workplace / f"{TEACHER}{_short_digest(f'{model} {int8}')}-onnx"
+    if not target.exists():
+        export_model(load_encoder(model, engine="torch"), target, texts, int8=int8)
+    return target
+
+
+def _short_digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _usual_engine(model: str) -> str | None:
@@ -52,9 +77,7 @@ def _usual_engine(model: str) -> str | None:
 
 def teacher_file(wish: Teacher, texts: Sequence[str]) -> str:
     """The name of the file that holds the vectors of these texts by this teacher."""
-    digest = hashlib.sha256(f"{wish.model} {wish.engine} {wish.dtype}\n".encode())
-    digest.update("\n".join(texts).encode())
-    return f"{TEACHER}{digest.hexdigest()[:16]}.npy"
+    return f"{TEACHER}{_short_digest(f'{wish.model} {wish.engine} {wish.dtype}', *texts)}.npy"
 
 
 def is_taught(file: Path, texts: Sequence[str]) -> bool:
