@@ -151,6 +151,14 @@ def test_a_length_power_of_none_leaves_rows_of_one_length(pair_file, tmp_path):
     assert trained.after.found > 0.5
 
 
+def test_a_table_is_trained_with_more_columns_than_it_keeps(pair_file, tmp_path):
+    trained = run(
+        read_pairs([pair_file]), replace(SMALL, dimension=8, training_dimension=24), tmp_path / "work"
+    )
+    assert trained.table.shape[1] == 8
+    assert trained.after.found > trained.before.found + 0.2
+
+
 def test_dropout_leaves_pieces_out_of_sums_and_repeats_by_seed(pair_file, tmp_path):
     pairs = read_pairs([pair_file])
     recipe = replace(SMALL, optimisation=replace(SMALL.optimisation, pairs=2560, dropout=0.5))
@@ -319,6 +327,7 @@ def test_excluded_sentences_are_left_out_whatever_their_case_and_punctuation(tmp
         ('rows = "int3"\n', "rows is 'int3'"),
         ('rows = "int4"\ndimension = 100\n', "int4 rows take a multiple of 64"),
         ("dimension = 0\n", "at least 2"),
+        ("dimension = 9\ntraining_dimension = 8\n", "training_dimension is 8; it must be 0 or at least 9"),
         ('[sampling.source_weights]\nnews = "low"\n', "news = 'low'; a weight is a number from 0"),
         ("[vocabulary]\nanchor_share = 2\n", "anchor_share is 2"),
         ("[vocabulary]\ncharacter_coverage = 2\n", "character_coverage is 2"),

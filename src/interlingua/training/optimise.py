@@ -42,8 +42,9 @@ def start_state(pieces: int, recipe: Recipe, teacher_dim: int) -> State:
     import torch
 
     generator = torch.Generator().manual_seed(recipe.seed + TABLE)
-    table = torch.randn(pieces, recipe.dimension, generator=generator) * recipe.optimisation.initial_deviation
-    projection = torch.randn(recipe.dimension, teacher_dim, generator=generator) / recipe.dimension**0.5
+    width = recipe.training_dimension or recipe.dimension
+    table = torch.randn(pieces, width, generator=generator) * recipe.optimisation.initial_deviation
+    projection = torch.randn(width, teacher_dim, generator=generator) / width**0.5
     zeros = torch.zeros_like
     return State(table, zeros(table), zeros(table), projection, zeros(projection), zeros(projection))
 

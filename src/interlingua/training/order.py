@@ -14,20 +14,21 @@ def even_lengths(table: Vectors, power: float) -> Vectors:
     return np.asarray(table * np.where(lengths > 0, lengths, 1) ** (power - 1), np.float32)
 
 
-def order_columns(table: Vectors, sample: Vectors, seed: int) -> Vectors:
-    """The table, float32 (pieces, dim), turned onto the principal directions of a sample of unit rows.
+def order_columns(table: Vectors, sample: Vectors, seed: int, columns: int) -> Vectors:
+    """The table, float32 (pieces, columns), turned onto the principal directions of a sample of unit rows.
 
-    Cosines stay what they are, and the first columns carry most of them (PCA: Jolliffe 2002, section
-    2.1). Inside each group of 64 columns the directions are turned at random, so that all columns of a group
-    are equally wide and few bits hold them well.
+    With all columns kept, cosines stay what they are; the first columns carry most of them (PCA: Jolliffe
+    2002, section 2.1). Inside each group of 64 columns the directions are turned at random, so that all
+    columns of a group are equally wide and few bits hold them well.
 
     Args:
-        table: the piece vectors.
+        table: the piece vectors, float32 (pieces, dim).
         sample: float32 (n, dim), vectors of texts.
         seed: that of the random turns.
+        columns: how many to keep, at most dim.
     """
     _, directions = np.linalg.eigh(sample.T @ sample)
-    directions = directions[:, ::-1]
+    directions = directions[:, ::-1][:, :columns].copy()
     rng = np.random.default_rng(seed)
     for begin in range(0, directions.shape[1], GROUP):
         group = directions[:, begin : begin + GROUP]

@@ -109,11 +109,14 @@ class Teacher:
 class Recipe:
     """One training run of a static model; `rows` is how `write_static_folder` stores its table.
 
-    Each trained row's length is raised to `length_power`: in a long run the rows of frequent pieces grow.
+    A table may be trained with more columns than it keeps: `training_dimension`, 0 for as many. The least of
+    them are dropped, which costs less than training without them. Each trained row's length is raised to
+    `length_power`: in a long run the rows of frequent pieces grow.
     """
 
     name: str = "static"
     dimension: int = 256
+    training_dimension: int = 0
     rows: str = "int8"
     length_power: float = 1.0
     seed: int = 0
@@ -129,6 +132,10 @@ class Recipe:
             raise InputError(f"rows is {self.rows!r}; it is one of {', '.join(ROWS)}.")
         if self.dimension < 2:
             raise InputError(f"dimension is {self.dimension}; it must be at least 2.")
+        if 0 < self.training_dimension < self.dimension:
+            raise InputError(
+                f"training_dimension is {self.training_dimension}; it must be 0 or at least {self.dimension}."
+            )
         if self.rows == "int4" and self.dimension % GROUP:
             raise InputError(f"dimension is {self.dimension}; int4 rows take a multiple of {GROUP}.")
 

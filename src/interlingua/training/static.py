@@ -97,7 +97,8 @@ def train_static(
     state = start_state(tokenizer.get_vocab_size(), recipe, 0 if teacher is None else teacher.shape[1])
     before = quality(state.table.numpy(), pairs, anchors, others, rows, teacher)
     loss = optimise(state, batches, recipe, teacher, workplace, progress)
-    table = _in_order(even_lengths(state.table.numpy(), recipe.length_power), batches, recipe.seed)
+    even = even_lengths(state.table.numpy(), recipe.length_power)
+    table = _in_order(even, batches, recipe)
     after = quality(table, pairs, anchors, others, rows, teacher)
     seen = draws(recipe.optimisation)
     both = len(translated(pairs, rows))
@@ -184,10 +185,10 @@ def _tokenise_both(
     return anchors, others
 
 
-def _in_order(table: Vectors, batches: Batches, seed: int) -> Vectors:
+def _in_order(table: Vectors, batches: Batches, recipe: Recipe) -> Vectors:
     count = min(ORDERED_BY, len(batches.pairs))
-    bags, _ = batches.draw(count, np.random.default_rng([seed, ORDER]))
-    return order_columns(table, bag_vectors(table, bags), seed)
+    bags, _ = batches.draw(count, np.random.default_rng([recipe.seed, ORDER]))
+    return order_columns(table, bag_vectors(table, bags), recipe.seed, recipe.dimension)
 
 
 def write_trained(folder: Path, trained: Trained, recipe: Recipe, card: str) -> None:
