@@ -181,6 +181,21 @@ def test_rows_that_could_not_be_read_are_reported_under_a_language_filter_too(co
     assert done.stderr == "line 2: not UTF-8\n"
 
 
+def test_numbered_columns_of_pairs_may_have_no_header(command, folder):
+    (folder / "pairs.tsv").write_text("1\thello\thallo\n2\tcat\tKatze\n")
+    hits = found(command("score", "pairs.tsv", "--columns", "2", "3", "--no-header"))
+    assert [(hit["line"], hit["source"]) for hit in hits] == [(1, "hello"), (2, "cat")]
+    assert [hit["line"] for hit in found(command("score", "pairs.tsv", "--columns", "2", "3"))] == [2]
+
+
+def test_bad_bytes_in_a_file_of_queries_may_be_replaced(command, folder):
+    (folder / "q.txt").write_bytes(TEXTS[1].encode() + b"\xff\n")
+    assert "go on with --errors replace" in said(
+        command("search", "texts.txt", "--queries", "q.txt"), BAD_USE
+    )
+    assert found(command("search", "texts.txt", "--queries", "q.txt", "--errors", "replace"))
+
+
 def test_encode_writes_the_encoders_vectors_and_a_report(command, folder, tiny_model):
     done = command("encode", "texts.txt")
     assert (done.returncode, done.stdout) == (DONE, "")

@@ -37,9 +37,22 @@ def test_a_trained_folder_is_a_model(run_cli, pair_file, tmp_path):
 def test_a_teacher_is_distilled_from_pairs_and_single_texts(run_cli, pair_file, tmp_path):
     teacher = bert_sentence_transformer(tmp_path / "teacher")
     (tmp_path / "english.txt").write_text("the red cat\n" * 40, encoding="utf-8")
-    done = run_cli("distil", teacher, pair_file, "english.txt", "-o", "model", "--pairs", "9000", *SMALL)
+    done = run_cli(
+        "distil",
+        teacher,
+        pair_file,
+        "english.txt",
+        "-o",
+        "model",
+        "--pairs",
+        "9000",
+        "--teacher-engine",
+        "onnx",
+        *SMALL,
+    )
     assert done.returncode == DONE, done.stderr
     assert "540 pairs from 2 files" in done.stderr
+    assert not (tmp_path / "model.unfinished").exists()
 
 
 @pytest.mark.usefixtures("sigint_heeded")
@@ -49,8 +62,9 @@ def test_a_run_stopped_by_hand_says_so_and_goes_on_later(run_cli, pair_file, tmp
         [sys.executable, "-m", "interlingua", *call], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     while not list((tmp_path / "model.unfinished").glob("vocabulary-*.json")):
+        assert run.poll() is None
         time.sleep(0.1)
-    time.sleep(1)
+    time.sleep(2)
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=60)
     assert run.returncode == INTERRUPTED
@@ -76,6 +90,14 @@ def test_a_missing_teacher_is_named_in_one_line(run_cli, pair_file):
     assert not pair_file.with_name("model.unfinished").exists()
 
 
+def test_a_teacher_without_name_or_choices_without_a_teacher_are_refused(run_cli, pair_file):
+    for call in (["distil", ""], ["train", "static", "--teacher", " "]):
+        told = said(run_cli(*call, pair_file, "-o", "model"), BAD_USE)
+        assert told == "The teacher's name is empty; give a folder, a name on the hub, or an address."
+    told = said(run_cli("train", "static", pair_file, "-o", "model", "--teacher-engine", "onnx"), BAD_USE)
+    assert "engine: there is no teacher; name one with --teacher MODEL." in told
+
+
 def test_a_folder_with_other_files_is_never_replaced(run_cli, pair_file, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.txt").write_text("three years", encoding="utf-8")
@@ -89,7 +111,7 @@ def test_a_folder_with_other_files_is_never_replaced(run_cli, pair_file, tmp_pat
         (b"one column\n", "one column"),
         (b"a\tb\n" * 10, "too few"),
         (b"a\t\xff\n", "not UTF-8"),
-        (b"", "nothing"),
+        (b"", "No pair to train on"),
     ],
 )
 def test_pairs_that_cannot_be_used_are_refused_in_one_line(run_cli, tmp_path, content, message):

@@ -18,7 +18,7 @@ from interlingua.training.model_card import model_card
 from interlingua.training.pairs import read_pairs
 from interlingua.training.recipe import Optimisation, Teacher
 from interlingua.training.static import train_static
-from interlingua.training.teacher import open_teacher, teacher_vectors
+from interlingua.training.teacher import is_taught, open_teacher, teacher_file, teacher_vectors
 from test_training import SMALL, sentence_pairs
 from tiny_models import bert_sentence_transformer
 
@@ -200,6 +200,69 @@ def test_a_teacher_may_run_on_any_engine(pairs, teacher, tmp_path, monkeypatch):
         opened(tmp_path, "http://127.0.0.1:9/v1#m")
     with pytest.raises(InputError, match="does not take device"):
         opened(tmp_path, str(tmp_path / "onnx"), engine="onnx", device="cuda")
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[1, 2]"])
+@pytest.mark.parametrize("part", ["run.json", "state.safetensors", "vocabulary-", "teacher-"])
+def test_a_damaged_part_is_named_or_made_anew(part, damage, pairs, teacher, tmp_path):
+    recipe = replace(SHORT, teacher=Teacher(model=str(teacher)))
+    with open_workplace(tmp_path / "work", pairs, recipe) as workplace:
+        whole = train_static(pairs, recipe, workplace, threads=1)
+    (file,) = (
+        file
+        for file in workplace.folder.iterdir()
+        if file.name.startswith(part) and file.suffix in (".json", ".safetensors", ".done")
+    )
+    file.write_bytes(damage)
+    if part == "teacher-":
+        workplace.path("state.safetensors").unlink()
+        with open_workplace(tmp_path / "work", pairs, recipe) as workplace:
+            assert np.array_equal(train_static(pairs, recipe, workplace, threads=1).table, whole.table)
+        return
+
+    def again():
+        return train_static(pairs, recipe, open_workplace(tmp_path / "work", pairs, recipe), threads=1)
+
+    with pytest.raises(InputError, match=f"{file.name} is damaged"):
+        again()
+
+
+def test_teacher_vectors_cut_short_are_made_anew(teacher, tmp_path):
+    model = opened(tmp_path, str(teacher))
+    whole = np.array(teacher_vectors(model, TEXTS, tmp_path / "t.npy"))
+    (tmp_path / "t.npy").write_bytes((tmp_path / "t.npy").read_bytes()[:-64])
+    (tmp_path / "t.done").write_text("20")
+    assert np.array_equal(teacher_vectors(model, TEXTS, tmp_path / "t.npy"), whole)
+
+
+def test_a_mark_whose_vectors_are_gone_is_gone_before_new_ones_are_made(teacher, tmp_path, monkeypatch):
+    def stop(texts):
+        raise KeyboardInterrupt
+
+    model = opened(tmp_path, str(teacher))
+    (tmp_path / "t.done").write_text("30")
+    monkeypatch.setattr(model, "encode", stop)
+    with pytest.raises(KeyboardInterrupt):
+        teacher_vectors(model, TEXTS, tmp_path / "t.npy")
+    assert not is_taught(tmp_path / "t.npy", TEXTS)
+
+
+def test_a_teacher_that_was_trained_anew_is_another_one(teacher, tmp_path):
+    copied = shutil.copytree(teacher, tmp_path / "copied")
+    wish = Teacher(str(copied))
+    assert teacher_file(wish, TEXTS) == teacher_file(Teacher(str(teacher)), TEXTS)
+    weights = next(copied.rglob("model.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    assert teacher_file(wish, TEXTS) != teacher_file(Teacher(str(teacher)), TEXTS)
+
+
+def test_files_that_are_not_ours_are_never_removed(pairs, tmp_path):
+    with open_workplace(tmp_path / "work", pairs, SHORT) as workplace:
+        workplace.path("notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds other files, such as notes\.txt; move it away"):
+        open_workplace(tmp_path / "work", pairs, SHORT)
+    workplace.remove()
+    assert [file.name for file in (tmp_path / "work").iterdir()] == ["notes.txt"]
 
 
 def test_a_folder_of_something_else_is_never_taken_for_a_run(pairs, tmp_path):

@@ -51,22 +51,24 @@ def test_int4_wants_whole_groups():
         pack_int4(np.zeros((2, 100), np.float32))
 
 
+@pytest.mark.parametrize("turned_by", [None, 0])
 @pytest.mark.parametrize("dim", [24, 64, 160])
-def test_columns_in_order_keep_every_cosine_and_the_first_carry_most(dim):
+def test_columns_in_order_keep_every_cosine_and_the_first_carry_most(dim, turned_by):
     rng = np.random.default_rng(0)
     table = (rng.normal(size=(1000, dim)) * np.linspace(0.1, 3, dim)).astype(np.float32)
-    ordered = order_columns(table, unit_rows(table), 0, dim)
+    ordered = order_columns(table, table, dim, turned_by)
     assert np.allclose(ordered @ ordered.T, table @ table.T, atol=1e-2)
     energy = np.square(ordered).sum(axis=0)
-    groups = [energy[i : i + 64].mean() for i in range(0, dim, 64)]
-    assert groups == sorted(groups, reverse=True)
+    group = 1 if turned_by is None else 64
+    means = [energy[i : i + group].mean() for i in range(0, dim, group)]
+    assert means == sorted(means, reverse=True)
 
 
 @pytest.mark.parametrize("columns", [64, 100, 130])
 def test_the_columns_kept_are_the_widest(columns):
     rng = np.random.default_rng(0)
     table = (rng.normal(size=(1000, 130)) * rng.permutation(np.linspace(0.1, 3, 130))).astype(np.float32)
-    kept = order_columns(table, table, 0, columns)
+    kept = order_columns(table, table, columns, 0)
     widest = np.sort(np.linalg.eigvalsh(table.T @ table))[::-1][:columns]
     assert kept.shape == (1000, columns)
     assert np.square(kept).sum() == pytest.approx(widest.sum(), rel=1e-3)

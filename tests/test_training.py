@@ -159,6 +159,32 @@ def test_a_table_is_trained_with_more_columns_than_it_keeps(pair_file, tmp_path)
     assert trained.after.found > trained.before.found + 0.2
 
 
+def test_the_card_tells_what_was_drawn_and_what_was_done_to_the_table(pair_file, tmp_path):
+    (tmp_path / "other.en-fr.tsv").write_text("the cat\tle chat\n" * 9, encoding="utf-8")
+    pairs = read_pairs([pair_file, tmp_path / "other.en-fr.tsv"])
+    recipe = replace(
+        SMALL,
+        sampling=Sampling(0.5, {"other": 0.0}),
+        dimension=8,
+        training_dimension=16,
+        length_power=0.8,
+        optimisation=replace(SMALL.optimisation, pairs=600),
+    )
+    card = model_card(run(pairs, recipe, tmp_path / "work"), recipe, pairs)
+    assert '- "fr"' not in card
+    assert "| other |" not in card
+    assert "draws from\n2,000 pairs" in card
+    assert (
+        "trained with 16 columns, the least dropped. Each row's length was raised to the power 0.8." in card
+    )
+
+
+def test_languages_without_weight_are_told(pair_file, tmp_path):
+    recipe = replace(SMALL, vocabulary=replace(SMALL.vocabulary, language_weights={"de": 0.0}))
+    with pytest.raises(InputError, match="Every language of these pairs has weight 0"):
+        run(read_pairs([pair_file]), recipe, tmp_path / "work")
+
+
 def test_dropout_leaves_pieces_out_of_sums_and_repeats_by_seed(pair_file, tmp_path):
     pairs = read_pairs([pair_file])
     recipe = replace(SMALL, optimisation=replace(SMALL.optimisation, pairs=2560, dropout=0.5))
@@ -214,8 +240,8 @@ def test_weights_decide_how_often_a_file_is_drawn(tmp_path):
     ("content", "message"),
     [
         ("only one column\n", "line 1: one column"),
-        ("\n\n", "nothing to train on"),
-        ("a\t\n\tb\n", "nothing to train on"),
+        ("\n\n", r"No pair to train on in 1 file\(s\): 2 rows have no text on one side, 0 are excluded"),
+        ("a\t\n\tb\n", "No pair to train on"),
     ],
 )
 def test_pairs_that_are_none_are_refused(content, message, tmp_path):
@@ -230,6 +256,31 @@ def test_a_file_of_pairs_excludes_each_of_its_sides(tmp_path):
     path.write_text("the cat\tdie Katze\nthe dog\tder Hund\n", encoding="utf-8")
     (tmp_path / "test.tsv").write_text("THE CAT!\tanything\n", encoding="utf-8")
     assert read_pairs([path], exclude=read_excluded([tmp_path / "test.tsv"])).excluded == 1
+
+
+def test_where_all_pairs_are_excluded_that_is_said(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("the cat\tdie Katze\n", encoding="utf-8")
+    with pytest.raises(InputError, match="0 rows have no text on one side, 1 are excluded"):
+        read_pairs([path], exclude=read_excluded([path]))
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.csv", "P.CSV", "p.jsonl.gz", "p.parquet"])
+def test_files_of_another_kind_are_no_pairs(name, tmp_path):
+    (tmp_path / name).write_text("the cat,die Katze\n", encoding="utf-8")
+    with pytest.raises(InputError, match=f"{name} is no file of pairs; give TSV"):
+        read_pairs([tmp_path / name], single_texts=True)
+
+
+def test_a_test_set_as_csv_is_excluded_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "TEST.CSV"
+    path.write_text("first;second;score\nThe cat;A cat;4,2\n", encoding="utf-8")
+    assert read_excluded([path]) >= {"thecat", "acat"}
+    path.write_text('"The cat sat,A cat,4.2\n' + "A dog,The dog,5\n" * 10_000, encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"TEST\.CSV, line 1: a quote opens in this row and never closes; mend"
+    ):
+        read_excluded([path])
 
 
 def test_test_sets_in_tables_and_folders_below_are_excluded(tmp_path):
@@ -332,6 +383,10 @@ def test_excluded_sentences_are_left_out_whatever_their_case_and_punctuation(tmp
         ("[vocabulary]\nanchor_share = 2\n", "anchor_share is 2"),
         ("[vocabulary]\ncharacter_coverage = 2\n", "character_coverage is 2"),
         ("[optimisation]\ndropout = 1.0\n", "dropout is 1.0; it must be below 1"),
+        ("[optimisation]\nscale = 120.0\n", "scale is 120.0; it must be above 0 and at most 80"),
+        ("[optimisation]\nlearning_rate = nan\n", "learning_rate is nan; it must be a finite number"),
+        ("[teacher]\nneighbour_rows = 1\n", "neighbour_rows is 1; it must be at least 2"),
+        ("seed = 4294967296\n", "it must be at most 4294967295"),
     ],
 )
 def test_a_recipe_that_says_something_unknown_is_refused(content, message, tmp_path):

@@ -65,8 +65,13 @@ def read_rows(
             U+FFFD; "skip" yields a bad row with its `problem` and goes on, as "replace" does with
             rows that no replacement mends.
 
+    Yields:
+        A `Row` each: its line from 1, its texts in the order of `columns`, its whole record, and its problem.
+
     Raises:
-        InputError: no such file or column, or under "strict" a bad row.
+        InputError: no such file or column, or under "strict" a bad row; of the file, when the first row is
+            asked for.
+        MissingExtra: a Parquet file, and pyarrow is not installed.
     """
     if errors not in ERRORS:
         raise InputError(f"errors is {errors!r}; it is one of {', '.join(ERRORS)}.")
@@ -83,7 +88,7 @@ def read_rows(
             )
         return _line_rows(path, errors)
     if kind in ("csv", "tsv"):
-        cells = partial(_csv_cells, guess=header) if kind == "csv" else _tsv_cells
+        cells = partial(csv_cells, guess=header) if kind == "csv" else _tsv_cells
         return _table_rows(path, names, cells, header, errors)
     if kind == "jsonl":
         return _jsonl_rows(path, names, errors)
@@ -101,7 +106,9 @@ def format_of(path: Path) -> str:
     name = path.name.removesuffix(".gz")
     suffix = Path(name).suffix.lower()
     if suffix == ".json":
-        raise InputError(f"{path} is JSON; give JSONL, one object a line, or say --format lines.")
+        raise InputError(
+            f"{path} is JSON; give JSONL, one object a line, and say --format jsonl if it is that already."
+        )
     return SUFFIXES.get(suffix, "lines")
 
 
@@ -133,7 +140,7 @@ def _table_rows(
             yield Row(line, tuple(cells[i] for i in pick), dict(zip(names or (), cells, strict=False)))
 
 
-def _csv_cells(path: Path, errors: str, *, guess: bool) -> Iterator[Cells]:
+def csv_cells(path: Path, errors: str, *, guess: bool) -> Iterator[Cells]:
     """(line, cells, problem) of every row that is not blank; a quoted cell may hold line ends.
 
     With `guess` a header without a comma tells the delimiter: a semicolon, as spreadsheets write where the

@@ -16,8 +16,8 @@ NO_TEXT = {
     b"\xff\xfe": "UTF-16; save it as UTF-8.",
     b"\xfe\xff": "UTF-16; save it as UTF-8.",
     b"\x93NUMPY": "a file of vectors, where texts are needed.",
-    b"PAR1": "a Parquet file; end its name in .parquet, or say --format parquet.",
-    b"\x1f\x8b": "compressed; end its name in .gz.",
+    b"PAR1": "a Parquet file; end its name in .parquet, or give its texts as lines.",
+    b"\x1f\x8b": "compressed; end its name in .gz, or decompress it first.",
     b"PK\x03\x04": "a zip archive or a spreadsheet; save it as CSV.",
     b"%PDF": "a PDF; save its text as UTF-8.",
 }

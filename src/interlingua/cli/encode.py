@@ -27,7 +27,8 @@ from interlingua.types import Encoder
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="Where the vectors go: .npy (one row a row of FILE), or .parquet (lines and texts too).",
+    help="Where the vectors go: .npy (one row a row of FILE), or .parquet (lines and texts too; needs the "
+    "extra parquet). A file that is there is replaced.",
 )
 @click.option(
     "--as",
@@ -35,7 +36,8 @@ from interlingua.types import Encoder
     type=click.Choice(KINDS),
     default="document",
     show_default=True,
-    help="What the texts are; some models want other words before a query than before a document.",
+    help="What the texts are: some models want other words before a query than before a document; text is "
+    "what `score` compares.",
 )
 @click.option(
     "--storage",

@@ -11,7 +11,7 @@ import click
 from interlingua.cli.options import column_option, errors_option, output_format_option
 from interlingua.cli.render import show_results
 from interlingua.encoders import load_encoder
-from interlingua.errors import OutputError
+from interlingua.errors import OutputError, require
 from interlingua.files import read_rows
 
 EXAMPLES = Path(__file__).parent.parent / "encoders" / "example_texts.txt"
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The new folder.",
+    help="The new folder; it must not exist, or be empty.",
 )
 @click.option("--int8", is_flag=True, help="Make the int8 file for this processor too, and check it.")
 @click.option(
@@ -62,8 +62,9 @@ def export_command(
         interlingua export interlingua-embedded -o embedded --int8
 
     The ONNX files are checked against the model on texts: how near both vectors of a text are, and how
-    many of its nearest neighbours are the same. An int8 file whose mean cosine is below 0.99 is refused.
-    A static model is written, and checked alike, in the layout that model2vec and Sentence Transformers load.
+    many of its nearest neighbours are the same. An int8 file whose mean cosine is below 0.99 is refused, and
+    nothing is written. A static model is written, and checked alike, in the layout that model2vec and
+    Sentence Transformers load; any other needs pip install 'interlingua[export]'.
     """
     from interlingua.encoders.export import export_model
     from interlingua.encoders.export_static import export_static
@@ -82,6 +83,8 @@ def export_command(
         check = export_static(static, output.resolve(), texts, int8=int8)
         _show({"int8" if int8 else "float32": check}, to)
         return
+    for module in ("torch", "onnx", "onnxruntime"):
+        require(module, extra="export")
     source = load_encoder(model, engine="torch", revision=revision, trust_remote_code=trust_remote_code)
     checks = export_model(source, output.resolve(), texts, int8=int8)
     _show(dict(zip(("float32", "int8"), checks, strict=False)), to)

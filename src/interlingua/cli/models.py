@@ -10,7 +10,7 @@ from interlingua.cli.options import output_format_option
 from interlingua.cli.render import show_results
 from interlingua.encoders.catalog import catalog, find_in_catalog, hub_name
 
-COLUMNS = ("name", "dim", "max_tokens", "megabytes", "speed", "languages", "licence")
+COLUMNS = ("name", "dim", "max_tokens", "megabytes", "speed", "languages", "onnx", "licence")
 
 
 @click.command("models")
@@ -32,7 +32,8 @@ def models_command(name: str | None, languages: tuple[str, ...], to: str | None)
         interlingua models LaBSE
 
     Any name here is a --model of the other commands. "speed" is that of the CPU: static models encode tens
-    of thousands of rows a second, small ones hundreds, base ones tens, large ones a few.
+    of thousands of rows a second, small ones hundreds, base ones tens, large ones a few. A transformer
+    without ONNX file needs --engine torch, or `interlingua export` first.
     """
     if name is not None:
         entry = find_in_catalog(hub_name(name))

@@ -21,7 +21,7 @@ column_option = click.option(
     "column",
     metavar="NAME",
     help="Column of a table or field of JSONL that holds the text; a number counts columns from 1. "
-    'Default: "text", or the only column.',
+    'Default: "text", or a table\'s only column.',
 )
 output_format_option = click.option(
     "--to",
@@ -80,11 +80,13 @@ MODEL_OPTIONS = [
         type=click.IntRange(min=1),
         help="Keep only the first columns, for models trained to allow it.",
     ),
-    click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: all there are."),
+    click.option(
+        "--threads", type=click.IntRange(min=1), help="CPU threads, of a transformer; default: all."
+    ),
     click.option(
         "--batch-tokens",
         type=click.IntRange(min=1),
-        help="Tokens in a batch, padding included; fewer take less memory.",
+        help="Tokens in a transformer's batch, padding included; fewer take less memory.",
     ),
     click.option("--device", metavar="DEVICE", help="With torch: cpu, cuda, mps. Default: cpu."),
     click.option("--trust-remote-code", is_flag=True, help="With torch: let code in the model's folder run."),

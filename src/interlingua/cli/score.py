@@ -21,7 +21,8 @@ from interlingua.types import Encoder
     "--columns",
     nargs=2,
     metavar="SOURCE TARGET",
-    help="Names of the two columns or fields; default: the first two columns of a file without header.",
+    help="Names or numbers of the two columns or fields; a table's first row is then its header. Default: "
+    "the first two columns of a file without header.",
 )
 @click.option(
     "--format",
@@ -29,6 +30,7 @@ from interlingua.types import Encoder
     type=click.Choice(FORMATS),
     help="What the file is; default: by its ending, else TSV.",
 )
+@click.option("--no-header", is_flag=True, help="With --columns: the first row is data, not names.")
 @errors_option
 @model_options
 @output_format_option
@@ -36,6 +38,7 @@ def score_command(
     file: Path,
     columns: tuple[str, str] | None,
     format_: str | None,
+    no_header: bool,
     errors: str,
     open_encoder: Callable[[], Encoder],
     to: str | None,
@@ -53,7 +56,7 @@ def score_command(
     kind = "tsv" if kind == "lines" else kind
     if kind in ("jsonl", "parquet") and not columns:
         raise click.UsageError(f"A {kind} file needs --columns SOURCE TARGET, the names of the two texts.")
-    rows = read_texts(file, columns or ("1", "2"), kind, not columns, errors)
+    rows = read_texts(file, columns or ("1", "2"), kind, no_header or not columns, errors)
     sources, targets = [row.texts[0] for row in rows], [row.texts[1] for row in rows]
     scores = similarity_pairwise(sources, targets, encoder=encoder)
     results = (

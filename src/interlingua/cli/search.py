@@ -33,7 +33,7 @@ LANGUAGE = "language"
     "--queries",
     "query_file",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="File of queries: one a line, or the column 'text' of a table or JSONL.",
+    help="File of queries: one a line, or a table or JSONL with them in a column 'text'.",
 )
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Most hits a query.")
 @click.option(
@@ -76,11 +76,11 @@ def search_command(
         interlingua search posts.csv --column body --queries questions.txt > hits.jsonl
         zcat log.gz | interlingua search - "disk full" --language ja
 
-    FILE is plain lines, CSV, TSV, JSONL or Parquet, plain or .gz; - is standard input.
+    FILE is plain lines, CSV, TSV or JSONL, plain or .gz, or Parquet; - is standard input.
     """
     if str(file) == str(query_file) == "-":
         raise click.UsageError("Standard input can give the texts or the queries, not both; name a file.")
-    wanted = [*queries, *_read_queries(query_file)]
+    wanted = [*queries, *_read_queries(query_file, errors)]
     if not wanted:
         raise click.UsageError(
             'Give a query, as in: interlingua search FILE "late delivery", or --queries FILE.'
@@ -125,10 +125,10 @@ def _results(
             yield {**result, "record": row.record} if row.record else result
 
 
-def _read_queries(file: Path | None) -> list[str]:
+def _read_queries(file: Path | None, errors: str) -> list[str]:
     if file is None:
         return []
-    queries = [row.texts[0] for row in read_rows(file) if row.texts[0].strip()]
+    queries = [row.texts[0] for row in read_rows(file, errors=errors) if row.texts[0].strip()]
     if not queries:
         raise InputError(
             f"{'Standard input' if str(file) == '-' else file} holds no query; write one a line."

@@ -32,7 +32,7 @@ def training_options(function: F) -> F:
             "--output",
             required=True,
             type=click.Path(path_type=Path, file_okay=False),
-            help="Folder for the model.",
+            help="Folder for the model; a static model in it is replaced.",
         ),
         click.option(
             "--recipe",
@@ -141,6 +141,7 @@ def _train(
     **choices: Any,
 ) -> None:
     from interlingua.encoders.static_folder import check_model_folder
+    from interlingua.encoders.unfinished import unfinished
     from interlingua.training.model_card import model_card
     from interlingua.training.pairs import read_excluded, read_pairs
     from interlingua.training.static import check_size, train_static, write_trained
@@ -159,8 +160,7 @@ def _train(
         )
         check_size(pairs)
         recipe = suited(recipe, len(pairs))
-        folder = output.with_name(f"{output.name}.unfinished")
-        with open_workplace(folder, pairs, recipe) as workplace, _kept_parts(workplace):
+        with open_workplace(unfinished(output), pairs, recipe) as workplace, _kept_parts(workplace):
             trained = train_static(
                 pairs,
                 recipe,
@@ -228,6 +228,10 @@ def _recipe(
         "device": teacher_device,
     }
     given = {key: value for key, value in wish.items() if value is not None}
+    if teacher is not None and not teacher.strip():
+        raise InputError("The teacher's name is empty; give a folder, a name on the hub, or an address.")
+    if given and not (teacher or recipe.teacher.model):
+        raise InputError(f"teacher {', '.join(given)}: there is no teacher; name one with --teacher MODEL.")
     recipe = replace(recipe, teacher=replace(recipe.teacher, **given))
     if dim is not None:
         recipe = replace(recipe, dimension=dim)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from interlingua.encoders.base import TextEncoder
 from interlingua.encoders.static import StaticEncoder
 from interlingua.errors import InputError
 from interlingua.text import check_texts
@@ -30,21 +31,22 @@ def load_encoder(
     device: str | None = None,
     trust_remote_code: bool = False,
     languages: Sequence[str] = (),
-) -> Encoder:
+) -> TextEncoder:
     """Open a model.
 
     Args:
         name_or_path: a model's folder; its name on the hub, or the short name that `interlingua models`
-            lists; or the address of a server with its model, "http://localhost:8080/v1#NAME". Default: the
-            embedded model, "interlingua-embedded", which needs no download.
+            lists; or the address of a server with its model, "http://localhost:8080/v1#NAME", its key, if
+            it wants one, in the environment variable INTERLINGUA_API_KEY. Default: the embedded model,
+            "interlingua-embedded", which needs no download.
         engine: "static", "onnx", "openvino", "torch" or "endpoint". Default: "endpoint" for an address,
             "static" for a static model, else "onnx", which needs no torch.
         dtype: "float32" or "int8" with onnx; "float32" or "bfloat16" with openvino; "float32", "float16" or
             "bfloat16" with torch. Default: "float32".
         revision: a commit, tag or branch on the hub; default: the one that the catalogue knows, else "main".
-        truncate_dim: keep only the first columns, for models trained to allow it (Matryoshka).
-        threads: CPU threads; default: all there are.
-        batch_tokens: how many tokens a batch may hold, padding included; default: 512 with onnx,
+        truncate_dim: keep only the first columns, 1 to all, for models trained to allow it (Matryoshka).
+        threads: with onnx, openvino, torch: CPU threads; default: all there are, with torch its own choice.
+        batch_tokens: with these: how many tokens a batch may hold, padding included; default: 512 with onnx,
             1,024 with openvino, 8,192 with torch.
         device: with torch: "cpu" (default), "cuda", "mps".
         trust_remote_code: with torch: let code in the model's folder run.
@@ -52,7 +54,7 @@ def load_encoder(
             does not have among the model's.
 
     Raises:
-        InputError: an unknown engine, or an option that it does not take.
+        InputError: an unknown engine or language code, or an option that the engine does not take.
         ModelError: no such model, nothing in it that the engine runs, or one cut short.
         MissingExtra: the engine is not installed; the message has the `pip install` that brings it.
         EngineDown: a server that does not answer.

@@ -220,7 +220,8 @@ def _write_int8(folder: Path, graph: Path, texts: Sequence[str], expected: Vecto
         return check
     raise ModelError(
         f"The int8 file of {name} is too far from the model on these texts: mean cosine "
-        f"{check.mean_cosine:.4f}, below {LEAST_COSINE}; use float32, or openvino with bfloat16."
+        f"{check.mean_cosine:.4f}, below {LEAST_COSINE}; nothing was written. Export without int8, "
+        "and run that with float32, or with openvino and bfloat16."
     )
 
 

@@ -187,9 +187,10 @@ def _open_graph(
 ) -> TextEncoder:
     names = onnx_files(file_dtype)
     if entry is not None and not entry.onnx:
+        trust = " --trust-remote-code" if entry.remote_code else ""
         raise ModelError(
             f"{entry.hub} has no ONNX file on the hub; make one with "
-            f"`interlingua export {entry.name} -o FOLDER`, or use engine='torch'."
+            f"`interlingua export {entry.name} -o FOLDER{trust}`, or use the engine 'torch'."
         )
     # bge-m3 keeps one constant in a file of its own
     graphs = tuple((name, f"{name}_data", "onnx/Constant_*") for name in names)

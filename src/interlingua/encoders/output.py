@@ -43,7 +43,8 @@ def encode_to_file(
     Args:
         encoder: any engine.
         rows: texts, or what `read_rows` gives, whose first text is taken; in memory a block at a time.
-        output: a .npy file of vectors, or a .parquet file with the columns line, text and vector.
+        output: a .npy file of vectors, or a .parquet file with the columns line, text and vector; one that is
+            there is replaced.
         kind: what the texts are, which decides the prompt: "text", "query" or "document".
         storage: one of STORAGES.
         on_error: what a row that fails does: "raise" or "skip". Rows that could not be read never stop a run.
@@ -56,7 +57,9 @@ def encode_to_file(
     Raises:
         InputError: no rows, a bare string, an unknown ending, kind or storage, or an unfinished run of
             something else.
-        OutputError: the disk takes no more, or another process writes this output; what was written stays.
+        OutputError: no such folder, the disk takes no more, or another process writes this output; what was
+            written stays.
+        MissingExtra: a .parquet file, and pyarrow is not installed.
         EngineError, EngineDown: as `encode_block`.
     """
     output = Path(output)
@@ -64,6 +67,8 @@ def encode_to_file(
         raise InputError("rows is one string; give an iterable of texts, such as a list.")
     if output.suffix not in (".npy", ".parquet"):
         raise InputError(f"{output} must end in .npy or .parquet.")
+    if not output.parent.is_dir():
+        raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist.")
     if output.suffix == ".parquet":
         require("pyarrow", extra="parquet")
     check_choices(kind, on_error)

@@ -10,11 +10,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from interlingua import __version__
-from interlingua.training.pairs import SOURCES, Pairs
+from interlingua.training.pairs import SOURCES, PairFile, Pairs, file_probabilities
 from interlingua.training.recipe import Recipe
 from interlingua.training.static import Trained
 
 FEW = 50
+ORDER = {"int4": ", in groups of 64"}
 STORED = {
     "float32": "float32",
     "int8": "int8 with a scale a row",
@@ -46,7 +47,9 @@ LAYOUT_OURS = Layout(
 
 def model_card(trained: Trained, recipe: Recipe, pairs: Pairs) -> str:
     """The card as Markdown, with the front matter that model hubs read."""
-    languages = sorted({code for f in pairs.files for code in (f.anchor_language, f.language)} - {"und"})
+    drawn = file_probabilities(pairs, recipe.sampling) > 0
+    files = [file for file, is_drawn in zip(pairs.files, drawn, strict=True) if is_drawn]
+    languages = sorted({code for f in files for code in (f.anchor_language, f.language)} - {"und"})
     layout = LAYOUT_OURS if recipe.rows == "int4" else LAYOUT_PUBLISHED
     front = [
         "---",
@@ -62,9 +65,9 @@ def model_card(trained: Trained, recipe: Recipe, pairs: Pairs) -> str:
 
 A static embedding model: {trained.tokenizer.get_vocab_size():,} subword pieces, one vector of
 {trained.table.shape[1]} numbers each, stored as {STORED[recipe.rows]}; a text is the sum of its pieces, at
-length 1. The columns come in order: the first ones serve alone (`truncate_dim`). Made on {made} by
-interlingua {__version__}, seed {recipe.seed}; every other choice is in `config.json` under
-`interlingua_recipe`.
+length 1. The columns come in order{ORDER.get(recipe.rows, "")}: the first ones serve alone
+(`truncate_dim`). Made on {made} by interlingua {__version__}, seed {recipe.seed}; every other choice is
+in `config.json` under `interlingua_recipe`.
 
 {layout.loads}
 
@@ -76,15 +79,15 @@ vectors = load_encoder("THIS_FOLDER").encode(["A sentence.", "Ein Satz."])
 
 ## Training
 
-Symmetric in-batch contrastive loss over {trained.seen:,} draws from {trained.pairs:,} pairs
-({len(pairs.anchors):,} different texts on the first side); pairs that share a text on either side
-are no negatives of each other.
+Symmetric in-batch contrastive loss over {trained.seen:,} draws from
+{sum(file.count for file in files):,} pairs ({len(pairs.anchors):,} different texts on the first side);
+pairs that share a text on either side are no negatives of each other.
 {pairs.excluded:,} pairs were left out because a sentence of a test set (`--exclude`) stood on either side.
-Final loss {trained.loss:.3f}.{_dropout(recipe)}{_teacher(recipe)}
+Final loss {trained.loss:.3f}.{_dropout(recipe)}{_teacher(recipe)}{_afterwards(recipe)}
 
 {_held_out(trained)}
 """
-    return "\n".join(front) + "\n" + facts + _sources(pairs)
+    return "\n".join(front) + "\n" + facts + _sources(files)
 
 
 def _held_out(trained: Trained) -> str:
@@ -98,13 +101,14 @@ def _held_out(trained: Trained) -> str:
         lines.append(f"| cosines, correlated with the teacher's | {trained.held_out:,} | {agreement} |")
     if len(lines) == 2:
         return "No rows were held out, so nothing is known of how well it does."
-    few = " So few rows tell little." if trained.held_out < FEW else ""
+    fewest = trained.held_out if before.found is None else trained.held_out_pairs
+    few = " So few rows tell little." if fewest < FEW else ""
     return "\n".join(
         [
             *lines,
             "",
             "Held-out rows come from the training sources, so the figures show that training worked, not how",
-            f"the model does on other text.{few}",
+            f"the model does on other text; they are of the table before it was packed.{few}",
         ]
     )
 
@@ -128,13 +132,21 @@ def _teacher(recipe: Recipe) -> str:
     )
 
 
-def _sources(pairs: Pairs) -> str:
+def _afterwards(recipe: Recipe) -> str:
+    """What was done to the trained table."""
+    more, power = recipe.training_dimension > recipe.dimension, recipe.length_power
+    return (
+        f" It was trained with {recipe.training_dimension} columns, the least dropped." if more else ""
+    ) + (f" Each row's length was raised to the power {power:g}." if power != 1 else "")
+
+
+def _sources(files: list[PairFile]) -> str:
     counts: dict[str, int] = defaultdict(int)
     languages: dict[str, set[str]] = defaultdict(set)
-    for file in pairs.files:
+    for file in files:
         counts[file.source] += file.count
         languages[file.source].add(file.language)
-    described = _descriptions(sorted({file.path.parent for file in pairs.files}))
+    described = _descriptions(sorted({file.path.parent for file in files}))
     lines = ["", "## Data", "", "| source | from | licence | languages | pairs |", "|---|---|---|---|---|"]
     for source in sorted(counts, key=lambda name: -counts[name]):
         origin, licence = described.get(source, ("", "not stated"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.errors import InputError
-from interlingua.files import Row, read_rows
+from interlingua.files import Row, csv_cells, read_rows
 from interlingua.lines import open_lines
 from interlingua.text import clean, fold
 from interlingua.training.recipe import Sampling
@@ -68,6 +67,8 @@ def find_pair_files(paths: Sequence[Path]) -> list[Path]:
             inside = sorted(p for p in path.iterdir() if p.name.endswith((".tsv", ".tsv.gz")))
             found += [p for p in inside if p.name != SOURCES]
         elif path.exists():
+            if path.name.lower().removesuffix(".gz").endswith((*OTHER_KINDS, ".csv")):
+                raise InputError(f"{path} is no file of pairs; give TSV: a text, a tab and its translation.")
             found.append(path)
         else:
             raise InputError(f"{path} does not exist; give a TSV file of pairs, or a folder of them.")
@@ -84,7 +85,6 @@ def read_pairs(
     errors: str = "strict",
     exclude: AbstractSet[str] = frozenset(),
     single_texts: bool = False,
-    on_file: Callable[[Path], None] = lambda path: None,
 ) -> Pairs:
     """Read every pair of every file; rows with an empty side are counted as skipped.
 
@@ -104,8 +104,8 @@ def read_pairs(
     others: list[str] = []
     files: list[PairFile] = []
     skipped = excluded = 0
-    for path in find_pair_files(paths):
-        on_file(path)
+    found = find_pair_files(paths)
+    for path in found:
         start = len(others)
         for row in read_rows(path, format="lines", errors=errors):
             anchor, other = _sides(row, path, single_texts, errors)
@@ -123,7 +123,10 @@ def read_pairs(
         if len(others) > start:
             files.append(PairFile(path, source, anchor, language, start, len(others) - start))
     if not others:
-        raise InputError(f"No pair in {len(paths)} file(s) has text on both sides; nothing to train on.")
+        raise InputError(
+            f"No pair to train on in {len(found)} file(s): {skipped:,} rows have no text on one side, "
+            f"{excluded:,} are excluded."
+        )
     other_of = np.fromiter((crc32(other.encode()) for other in others), np.uint32, len(others))
     return Pairs(files, list(index), np.array(anchor_of, np.int32), others, other_of, skipped, excluded)
 
@@ -136,8 +139,8 @@ def _sides(row: Row, path: Path, single_texts: bool, errors: str) -> tuple[str, 
     if len(cells) == 1:
         if row.texts[0].strip() and errors != "skip":
             raise InputError(
-                f"{path}, line {row.line}: one column where two are needed; "
-                "each line is text, a tab, and its translation."
+                f"{path}, line {row.line}: one column where two are needed, text, a tab, and its "
+                "translation; mend it, or go on with --errors skip."
             )
         return "", ""
     return clean(cells[0]).strip(), clean(cells[1]).strip()
@@ -159,12 +162,17 @@ def read_excluded(paths: Sequence[Path]) -> set[str]:
 
 
 def _cells(file: Path) -> Iterator[str]:
-    if any(suffix in OTHER_KINDS for suffix in file.suffixes):
+    name = file.name.lower().removesuffix(".gz")
+    if name.endswith(OTHER_KINDS):
         raise InputError(f"{file} cannot be excluded; give its texts as a text, TSV or CSV file.")
-    lines = (line for _, line in open_lines(file, errors="replace"))
-    rows = csv.reader(lines) if ".csv" in file.suffixes else (line.split("\t") for line in lines)
-    for row in rows:
-        yield from row
+    if not name.endswith(".csv"):
+        for _, line in open_lines(file, errors="replace"):
+            yield from line.split("\t")
+        return
+    for number, cells, problem in csv_cells(file, "replace", guess=True):
+        if problem:
+            raise InputError(f"{file}, line {number}: {problem}; mend it, so that no text is missed.")
+        yield from cells
 
 
 def file_probabilities(pairs: Pairs, sampling: Sampling) -> NDArray[np.float64]:

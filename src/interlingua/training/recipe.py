@@ -19,6 +19,8 @@ else:
 
 
 DTYPES = ("float32", "bfloat16")
+LARGEST_SCALE = 80.0  # exp(-scale) must not vanish in float32
+LARGEST_SEED = 2**32 - 1
 
 
 def _check_weights(name: str, weights: dict[str, float]) -> None:
@@ -81,6 +83,14 @@ class Optimisation:
     projection_rate: float = 0.003
     matmul: str = "float32"
 
+    def __post_init__(self) -> None:
+        if self.dropout >= 1:
+            raise InputError(f"dropout is {self.dropout}; it must be below 1.")
+        if not 0 < self.scale <= LARGEST_SCALE:
+            raise InputError(f"scale is {self.scale}; it must be above 0 and at most {LARGEST_SCALE}.")
+        if self.matmul not in DTYPES:
+            raise InputError(f"matmul is {self.matmul!r}; it is one of {', '.join(DTYPES)}.")
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -103,6 +113,14 @@ class Teacher:
     neighbour_scale: float = 20.0
     final_share: float = 1.0
     dtype: str = ""
+
+    def __post_init__(self) -> None:
+        if self.neighbour_rows < 2:
+            raise InputError(f"neighbour_rows is {self.neighbour_rows}; it must be at least 2.")
+        if not 0 < self.neighbour_scale <= LARGEST_SCALE:
+            raise InputError(
+                f"neighbour_scale is {self.neighbour_scale}; it must be above 0 and at most {LARGEST_SCALE}."
+            )
 
 
 @dataclass(frozen=True)
@@ -130,6 +148,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.rows not in ROWS:
             raise InputError(f"rows is {self.rows!r}; it is one of {', '.join(ROWS)}.")
+        if self.seed > LARGEST_SEED:
+            raise InputError(f"seed is {self.seed}; it must be at most {LARGEST_SEED}.")
         if self.dimension < 2:
             raise InputError(f"dimension is {self.dimension}; it must be at least 2.")
         if 0 < self.training_dimension < self.dimension:
@@ -167,12 +187,6 @@ def load_recipe(path: Path) -> Recipe:
         for key, value in data.items()
     }
     recipe: Recipe = _section(Recipe, settings, str(path))
-    if recipe.optimisation.dropout >= 1:
-        raise InputError(f"{path}: dropout is {recipe.optimisation.dropout}; it must be below 1.")
-    if recipe.optimisation.matmul not in DTYPES:
-        raise InputError(
-            f"{path}: matmul is {recipe.optimisation.matmul!r}; it is one of {', '.join(DTYPES)}."
-        )
     return recipe
 
 
@@ -199,8 +213,8 @@ def _section(kind: type[Any], values: dict[str, Any], where: str) -> Any:
         wanted = (int, float) if isinstance(usual, float) else type(usual)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise InputError(f"{where}: {name} is {value!r}; it must be like its default, {usual!r}.")
-        if isinstance(value, (int, float)) and value < 0:
-            raise InputError(f"{where}: {name} is {value}; it must not be below 0.")
+        if isinstance(value, (int, float)) and not 0 <= value < math.inf:
+            raise InputError(f"{where}: {name} is {value}; it must be a finite number, not below 0.")
     try:
         return kind(**values)
     except InputError as error:

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from interlingua.encoders.static_folder import write_static_folder
 from interlingua.errors import InputError, require
 from interlingua.training.batches import Batches
-from interlingua.training.checkpoint import VOCABULARY, Workplace
+from interlingua.training.checkpoint import FORMAT, VOCABULARY, Workplace, damaged
 from interlingua.training.held_out import Quality, held_out_anchors, held_out_rows, quality, translated
 from interlingua.training.optimise import Progress, draws, optimise, start_state
 from interlingua.training.order import even_lengths, order_columns
@@ -43,7 +43,7 @@ class Trained:
 
     Attributes:
         tokenizer: the vocabulary.
-        table: float32 (pieces, dim), its columns in order: the first ones serve alone.
+        table: float32 (pieces, dim), its columns in order, for int4 in groups of 64: the first serve alone.
         loss: the mean loss of the last hundred steps.
         before, after: how the table did on held-out rows, at random and as trained.
         held_out: how many rows were held out; `held_out_pairs` of them have two different sides.
@@ -87,7 +87,7 @@ def train_static(
     check_size(pairs)
     if threads is not None:
         torch.set_num_threads(threads)
-    taught = _lessons(pairs, recipe, workplace, progress)
+    taught = _lessons(pairs, recipe, workplace, threads, progress)
     tokenizer = _vocabulary(pairs, recipe, workplace, threads or torch.get_num_threads(), progress)
     anchors, others = _tokenise_both(pairs, tokenizer, recipe.max_tokens, progress)
     probability = file_probabilities(pairs, recipe.sampling)
@@ -114,14 +114,18 @@ def check_size(pairs: Pairs) -> None:
 
 
 def _lessons(
-    pairs: Pairs, recipe: Recipe, workplace: Workplace, progress: Progress
+    pairs: Pairs, recipe: Recipe, workplace: Workplace, threads: int | None, progress: Progress
 ) -> Callable[[], TeacherVectors | None]:
     """Open the teacher, so that what is wrong with it is told at once; its vectors come when called."""
     wish = recipe.teacher
     if not wish.model:
         return lambda: None
     file = workplace.path(teacher_file(wish, pairs.anchors))
-    model = None if is_taught(file, pairs.anchors) else open_teacher(wish, pairs.anchors, workplace.folder)
+    model = (
+        None
+        if is_taught(file, pairs.anchors)
+        else open_teacher(wish, pairs.anchors, workplace.folder, threads)
+    )
     return lambda: teacher_vectors(
         model, pairs.anchors, file, on_rows=lambda done, total: progress("teacher", done, total)
     )
@@ -143,12 +147,15 @@ def _vocabulary(
         with replace_file(kept) as new:
             new.write_text(tokenizer.to_str(), encoding="utf-8")
     progress("vocabulary", 1, 1)
-    return Tokenizer.from_file(str(kept))
+    try:
+        return Tokenizer.from_file(str(kept))
+    except Exception as error:  # the tokenizers package raises bare Exception
+        raise damaged(kept) from error
 
 
 def vocabulary_file(recipe: Recipe, pairs: str) -> str:
     """The name of the file that holds the vocabulary of these pairs, by their digest, after this recipe."""
-    wish = [pairs, recipe.seed, asdict(recipe.vocabulary), recipe.sampling.source_weights]
+    wish = [FORMAT, pairs, recipe.seed, asdict(recipe.vocabulary), recipe.sampling.source_weights]
     return f"{VOCABULARY}{hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()[:16]}.json"
 
 
@@ -159,6 +166,10 @@ def vocabulary_lines(pairs: Pairs, recipe: Recipe) -> list[str]:
     sampling = Sampling(settings.language_exponent, recipe.sampling.source_weights)
     probability = file_probabilities(pairs, sampling)
     probability *= [settings.language_weights.get(f.language, 1.0) for f in pairs.files]
+    if not probability.any():
+        raise InputError(
+            "Every language of these pairs has weight 0 in the recipe's [vocabulary]; raise one."
+        )
     probability /= probability.sum()
     wanted = int(settings.lines * (1 - settings.anchor_share))
     rows = np.unique(draw_rows(pairs, probability, wanted, rng))
@@ -188,7 +199,8 @@ def _tokenise_both(
 def _in_order(table: Vectors, batches: Batches, recipe: Recipe) -> Vectors:
     count = min(ORDERED_BY, len(batches.pairs))
     bags, _ = batches.draw(count, np.random.default_rng([recipe.seed, ORDER]))
-    return order_columns(table, bag_vectors(table, bags), recipe.seed, recipe.dimension)
+    turned_by = recipe.seed if recipe.rows == "int4" else None
+    return order_columns(table, bag_vectors(table, bags), recipe.dimension, turned_by)
 
 
 def write_trained(folder: Path, trained: Trained, recipe: Recipe, card: str) -> None:

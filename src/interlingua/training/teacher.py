@@ -6,8 +6,10 @@ import errno
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,35 +29,39 @@ PACKAGE = "package:"
 TeacherVectors = NDArray[np.float16]
 
 
-def open_teacher(wish: Teacher, texts: Sequence[str], workplace: Path) -> Encoder:
+def open_teacher(wish: Teacher, texts: Sequence[str], workplace: Path, threads: int | None = None) -> Encoder:
     """The model that a recipe names: what `load_encoder` opens, or "package:NAME", one inside a package.
 
-    A folder of torch weights that the engine onnx shall run is exported first: on a CPU it then encodes
-    about twice as fast, and there are many texts.
+    A folder of torch weights that the engine onnx shall run is exported first: there are many texts, and on a
+    CPU it encodes them faster.
 
     Args:
         wish: the model, and how it runs.
         texts: what it will encode; an export is checked on the first hundred.
         workplace: the folder that keeps an export.
+        threads: CPU threads; default: all.
 
     Raises:
         InputError: an unknown engine, dtype or device, or fewer than 10 texts to check an export on.
         MissingExtra: the engine is not installed.
         ModelError: no such model, or none that loads.
     """
-    model = _inside_package(wish.model)
+    model = _source(wish.model)
     engine = wish.engine or _usual_engine(model)
     if engine == "torch":
         require("sentence_transformers", extra="distil")
     folder = Path(model)
     if engine == "onnx" and has_torch_weights(folder) and not any(folder.glob("onnx/*.onnx")):
         model = str(_exported(folder, texts[:CHECKED], workplace, int8=wish.dtype == "int8"))
-    return load_encoder(model, engine=engine, dtype=wish.dtype or None, device=wish.device or None)
+    threads = threads if engine in ("onnx", "openvino") else None  # torch's are set for the whole process
+    return load_encoder(
+        model, engine=engine, dtype=wish.dtype or None, device=wish.device or None, threads=threads
+    )
 
 
 def _exported(model: Path, texts: Sequence[str], workplace: Path, *, int8: bool) -> Path:
     """The model's ONNX export, made unless an earlier run made it."""
-    target = workplace / f"{TEACHER}{_short_digest(f'{model} {int8}')}-onnx"
+    target = workplace / f"{TEACHER}{_short_digest(f'{_contents(str(model))} {int8}')}-onnx"
     if not target.exists():
         export_model(load_encoder(model, engine="torch"), target, texts, int8=int8)
     return target
@@ -63,6 +69,20 @@ def _exported(model: Path, texts: Sequence[str], workplace: Path, *, int8: bool)
 
 def _short_digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _contents(model: str) -> str:
+    """A digest of a folder's files; any other name as it is."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _usual_engine(model: str) -> str | None:
@@ -76,8 +96,12 @@ def _usual_engine(model: str) -> str | None:
 
 
 def teacher_file(wish: Teacher, texts: Sequence[str]) -> str:
-    """The name of the file that holds the vectors of these texts by this teacher."""
-    return f"{TEACHER}{_short_digest(f'{wish.model} {wish.engine} {wish.dtype}', *texts)}.npy"
+    """The name of the file that holds the vectors of these texts by this teacher.
+
+    A folder counts by what is in it: a teacher that was trained anew is another one.
+    """
+    how = f"{_contents(_source(wish.model))} {wish.engine} {wish.dtype}"
+    return f"{TEACHER}{_short_digest(how, *texts)}.npy"
 
 
 def is_taught(file: Path, texts: Sequence[str]) -> bool:
@@ -110,11 +134,7 @@ def teacher_vectors(
     if teacher is None or done >= len(texts):
         on_rows(len(texts), len(texts))
         return np.asarray(np.load(file, mmap_mode="r"))
-    if done:
-        kept = np.lib.format.open_memmap(file, mode="r+")
-    else:
-        kept = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(len(texts), teacher.dim))
-        _take_room(file)
+    kept = np.lib.format.open_memmap(file, mode="r+") if done else _new_file(file, (len(texts), teacher.dim))
     for begin in range(done, len(texts), BLOCK):
         block = list(texts[begin : begin + BLOCK])
         kept[begin : begin + len(block)] = teacher.encode(block)
@@ -130,32 +150,46 @@ def _progress_file(file: Path) -> Path:
 
 
 def _rows_done(file: Path) -> int:
-    progress_file = _progress_file(file)
-    return int(progress_file.read_text()) if file.exists() and progress_file.exists() else 0
+    """None where the file, or what tells of it, is missing or damaged."""
+    try:
+        np.lib.format.open_memmap(file, mode="r")
+        return int(_progress_file(file).read_text())
+    except (OSError, ValueError):
+        return 0
 
 
-def _take_room(file: Path) -> None:
+def _new_file(file: Path, shape: tuple[int, int]) -> np.memmap[Any, np.dtype[np.float16]]:
     """The whole file on the disk at once: a map of a file that finds no room ends the process without a word.
 
     Raises:
-        OutputError: there is no room.
+        OutputError: it cannot be written, or there is no room.
     """
-    if not hasattr(os, "posix_fallocate"):
-        return
+    _progress_file(file).unlink(missing_ok=True)
     try:
-        with file.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+        kept = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with file.open("r+b") as stream, _unless_unsupported():
+                os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return  # a file system that cannot take room beforehand
-        file.unlink()
+        file.unlink(missing_ok=True)
         raise OutputError(f"Cannot write {file}: {error.strerror or error}.") from error
+    return kept
 
 
-def _inside_package(name: str) -> str:
-    """The model folder that "package:NAME" stands for; any other name as it is."""
+@contextmanager
+def _unless_unsupported() -> Iterator[None]:
+    """Some file systems take no room beforehand."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+
+
+def _source(name: str) -> str:
+    """The model folder that "package:NAME" or "~/FOLDER" stands for; any other name as it is."""
     if not name.startswith(PACKAGE):
-        return name
+        return os.path.expanduser(name)
     try:
         found = importlib.util.find_spec(name.removeprefix(PACKAGE))
     except (ImportError, ValueError):

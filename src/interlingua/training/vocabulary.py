@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,7 +20,6 @@ def train_vocabulary(
     *,
     character_coverage: float = 0.9997,
     threads: int = 2,
-    required_characters: str = "",
     seed: int = 0,
 ) -> Tokenizer:
     """Train a Unigram vocabulary (Kudo 2018) of `size` pieces on `lines`.
@@ -35,7 +33,6 @@ def train_vocabulary(
             little text gives fewer.
         character_coverage: share of the characters seen that become pieces, in (0, 1].
         threads: threads of the trainer.
-        required_characters: characters that become pieces whatever their frequency.
         seed: of the trainer's own sampling.
 
     Raises:
@@ -53,7 +50,6 @@ def train_vocabulary(
         vocab_size=size,
         normalization_rule_name="identity",
         character_coverage=character_coverage,
-        required_chars=normalizer.normalize_str(required_characters),
         byte_fallback=True,
         unk_id=0,
         bos_id=-1,
@@ -102,11 +98,6 @@ def text_normalizer() -> Any:
             normalizers.Strip(),
         ]
     )
-
-
-def pieces_of(tokenizer: Tokenizer) -> list[tuple[str, float]]:
-    """The (piece, log probability) rows of a Unigram tokenizer, in id order."""
-    return [(piece, score) for piece, score in json.loads(tokenizer.to_str())["model"]["vocab"]]
 
 
 def _normalized(lines: Iterable[str], normalizer: Any) -> Iterator[str]:
