@@ -56,7 +56,11 @@ def identify_languages(texts: Iterable[str], *, k: int = 1) -> list[list[Languag
     """The `k` likeliest languages of each text, likeliest first.
 
     Probabilities are py3langid's, tempered by length: a short text gets a low one, and a text
-    without letters gets "und" with probability 0.
+    without letters gets one guess, "und" with probability 0.
+
+    Args:
+        texts: list of texts.
+        k: guesses a text, from 1; default 1.
 
     Raises:
         InputError: not a list of str, or `k` below 1.

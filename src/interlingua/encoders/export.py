@@ -83,7 +83,7 @@ def export_model(source: Encoder, target: Path, texts: Sequence[str], *, int8: b
     from interlingua.encoders.sentence_transformers import SentenceTransformersEncoder
 
     if not isinstance(source, SentenceTransformersEncoder):
-        raise InputError("Only a model that the torch engine opened can be exported; use engine='torch'.")
+        raise InputError("Only a model that the torch engine opened can be exported; use the engine 'torch'.")
     check_count(texts)
     for module in ("onnx", "onnxruntime"):
         require(module, extra="export")

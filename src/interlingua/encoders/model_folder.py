@@ -105,7 +105,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
     if not modules or modules[0][0] != "Transformer":
         kinds = ", ".join(kind for kind, _ in modules) or "none"
         raise ModelError(
-            f"{folder} has the modules {kinds}; this engine needs a Transformer first. Try engine='torch'."
+            f"{folder} has the modules {kinds}; this engine needs a Transformer first; try 'torch'."
         )
     transformer = modules[0][1]
     pooling: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
         elif kind != "Dropout":
             raise ModelError(
                 f"{folder} has a module {kind!r}; this engine knows Pooling, Dense, Normalize and Dropout. "
-                "Try engine='torch'."
+                "Try the engine 'torch'."
             )
     if not pooling:
         raise ModelError(f"{folder / MODULES} names no Pooling module; nothing says how tokens become one.")
@@ -220,7 +220,7 @@ def _read_tensors(folder: Path) -> dict[str, Any]:
             tensors = load_file(safe)
         except TypeError as error:
             raise ModelError(
-                f"{safe} holds numbers that NumPy lacks ({error}); use engine='torch'."
+                f"{safe} holds numbers that NumPy lacks ({error}); use the engine 'torch'."
             ) from error
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelError(f"{safe} cannot be read ({error}); copy the model again.") from error

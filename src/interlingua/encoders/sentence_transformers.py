@@ -164,7 +164,8 @@ def _load(folder: Path, device: str, dtype: str, trust_remote_code: bool) -> Any
     except Exception as error:  # safetensors and the models' own code raise bare Exception
         if "trust_remote_code" in str(error):
             raise ModelError(
-                f"{folder} runs code of its own; read it, then allow it with trust_remote_code=True."
+                f"{folder} runs code of its own; read it, then allow it with trust_remote_code=True "
+                "(--trust-remote-code)."
             ) from error
         raise ModelError(
             f"{folder} cannot be loaded by Sentence Transformers: {first_line(error)}"

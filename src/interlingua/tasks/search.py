@@ -34,7 +34,8 @@ def search(
         without content has none.
 
     Raises:
-        InputError: a bare string, an item that is not a str, or `k` below 1.
+        InputError: a bare string, an item that is not a str, `k` below 1, or a name in place of an encoder.
+        EngineError: the engine fails on a text, or as a whole (EngineDown).
     """
     encoder = chosen_encoder(encoder)
     queries, corpus = check_texts(queries, "queries"), check_texts(corpus, "corpus")

@@ -20,7 +20,8 @@ def similarity(a: Sequence[str], b: Sequence[str], *, encoder: Encoder | None = 
         encoder: default: the embedded model.
 
     Raises:
-        InputError: a bare string, or an item that is not a str.
+        InputError: a bare string, an item that is not a str, or a name in place of an encoder.
+        EngineError: the engine fails on a text, or as a whole (EngineDown).
     """
     encoder = chosen_encoder(encoder)
     return _clipped(encoder.encode(a) @ encoder.encode(b).T)
@@ -34,7 +35,9 @@ def similarity_pairwise(a: Sequence[str], b: Sequence[str], *, encoder: Encoder 
         encoder: default: the embedded model.
 
     Raises:
-        InputError: lists of different lengths, a bare string, or an item that is not a str.
+        InputError: lists of different lengths, a bare string, an item that is not a str, or a name in place
+            of an encoder.
+        EngineError: the engine fails on a text, or as a whole (EngineDown).
     """
     encoder = chosen_encoder(encoder)
     first, second = encoder.encode(a), encoder.encode(b)

@@ -20,6 +20,7 @@ else:
 
 DTYPES = ("float32", "bfloat16")
 LARGEST_SCALE = 80.0  # exp(-scale) must not vanish in float32
+KINDS = {int: "a whole number", float: "a number", str: "a text in quotes", dict: "a table"}
 LARGEST_SEED = 2**32 - 1
 
 
@@ -212,7 +213,9 @@ def _section(kind: type[Any], values: dict[str, Any], where: str) -> Any:
         usual = getattr(standard, name)
         wanted = (int, float) if isinstance(usual, float) else type(usual)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise InputError(f"{where}: {name} is {value!r}; it must be like its default, {usual!r}.")
+            raise InputError(
+                f"{where}: {name} is {value!r}; it must be {KINDS[type(usual)]}, like its default, {usual!r}."
+            )
         if isinstance(value, (int, float)) and not 0 <= value < math.inf:
             raise InputError(f"{where}: {name} is {value}; it must be a finite number, not below 0.")
     try:
