@@ -330,6 +330,16 @@ def test_few_texts_in_many_languages_keep_nine_tenths_for_training(strings, lang
     assert len(set(pairs.anchor_of[rows])) == len(rows)
 
 
+def test_a_frequent_first_side_does_not_take_the_room_of_all_held_out_rows(tmp_path):
+    path = tmp_path / "p.tsv"
+    often = [f"OK\tgut {i}" for i in range(400)]
+    path.write_text("\n".join([*often, *(f"{a}\t{b}" for a, b in sentence_pairs(600))]), encoding="utf-8")
+    pairs = read_pairs([path])
+    rows = held_out_rows(pairs, np.ones(1), 100, np.random.default_rng(0))
+    assert len(rows) > 40
+    assert pairs.anchors.index("OK") not in pairs.anchor_of[rows]
+
+
 def test_a_text_that_pairs_with_itself_is_no_held_out_translation(tmp_path):
     path = tmp_path / "texts.tsv"
     path.write_text("same\tsame\none\tother\n", encoding="utf-8")

@@ -38,7 +38,12 @@ def held_out_rows(
     _, first = np.unique(pairs.anchor_of[rows], return_index=True)
     rows = rows[np.sort(first)]
     uses = np.bincount(pairs.anchor_of, minlength=len(pairs.anchors))[pairs.anchor_of[rows]]
-    return np.asarray(rows[np.cumsum(uses) <= drawable // 10])
+    kept, room = [], drawable // 10
+    for row, use in zip(rows.tolist(), uses.tolist(), strict=True):
+        if use <= room:
+            kept.append(row)
+            room -= use
+    return np.array(kept, np.int64)
 
 
 def held_out_anchors(pairs: Pairs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
