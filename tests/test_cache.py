@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +13,14 @@ from counting import TEXTS, Lengths
 from interlingua.encoders.cache import VectorCache
 from interlingua.encoders.pipeline import encode_block
 from interlingua.errors import OutputError
+
+
+def test_threads_share_a_cache(tmp_path):
+    cache = VectorCache(tmp_path / "cache.db")
+    expected = encode_block(Lengths(), TEXTS[:10]).vectors
+    with ThreadPoolExecutor(4) as pool:
+        blocks = pool.map(lambda _: encode_block(Lengths(), TEXTS[:10], cache=cache), range(8))
+    assert all(np.array_equal(block.vectors, expected) for block in blocks)
 
 
 def test_a_cache_saves_the_second_run_by_model_and_prompt(tmp_path):

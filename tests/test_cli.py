@@ -156,6 +156,22 @@ def test_a_row_whose_language_is_no_code_is_left_out_and_told(command, folder):
     assert done.stderr == "line 3: left out: 'german' in column 'lang' is no language code\n"
 
 
+def test_rows_without_the_language_column_are_left_out_unless_none_has_it(command, folder):
+    (folder / "a.jsonl").write_text('{"text": "hallo", "lang": "de"}\n{"text": "x"}\n')
+    done = command("search", "a.jsonl", "--language", "de", "--language-column", "lang")
+    assert [hit["line"] for hit in found(done)] == [1]
+    assert done.stderr == "line 2: left out: no column 'lang'\n"
+    told = said(command("search", "a.jsonl", "--language", "de", "--language-column", "l"), BAD_USE)
+    assert told == "No row has a column 'l'; the first has text, lang."
+
+
+def test_bad_rows_of_a_file_of_queries_are_told(command, folder):
+    (folder / "q.jsonl").write_text(json.dumps({"text": TEXTS[1]}) + "\nnot json\n")
+    done = command("search", "texts.txt", "--queries", "q.jsonl", "--errors", "skip", "-k", "1")
+    assert [hit["text"] for hit in found(done)] == [TEXTS[1], TEXTS[1]]
+    assert "line 2: q.jsonl: not JSON" in done.stderr
+
+
 def test_a_script_that_is_not_identified_is_told(command, folder):
     (folder / "a.csv").write_text("text,lang\n你好世界,zh-TW\n我的包裹没有送到,zh-CN\n")
     wish = ["search", "a.csv", "--language", "zh-Hant", "--min-score", "-1"]

@@ -237,6 +237,13 @@ def test_a_full_disk_behind_standard_output_is_one_line_and_a_failure(folder, ti
     assert done.returncode == FAILURE
 
 
+def test_closed_standard_streams_are_no_defect(folder, tiny_model):
+    done = in_shell(f"interlingua encode texts.txt -o v.npy --model {tiny_model} >&-", folder)
+    assert (done.returncode, b"defect" in done.stderr) == (0, False), done.stderr
+    done = in_shell(f"interlingua search - hello --model {tiny_model} <&-", folder)
+    assert done.stderr == b"interlingua: Standard input is closed; give a file.\n"
+
+
 @pytest.mark.usefixtures("sigint_heeded")
 @pytest.mark.parametrize("name", ["search", "encode"])
 def test_ctrl_c_stops_with_one_line_and_leaves_nothing_half_written(folder, tiny_model, name):

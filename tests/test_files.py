@@ -142,11 +142,27 @@ def test_a_bare_carriage_return_in_a_csv_is_a_bad_row_not_a_crash(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "gap"), [("a.csv", ","), ("a.tsv", "\t")])
-def test_a_row_with_too_few_cells_is_a_bad_row_and_one_with_too_many_is_not(tmp_path, name, gap):
-    path = written(tmp_path / name, "id,text\n1,a\n2\n3,c,more\n".replace(",", gap))
+def test_a_row_with_too_few_cells_or_too_many_is_a_bad_row(tmp_path, name, gap):
+    path = written(tmp_path / name, "id,text\n1,a\n2\n3,c,more\n4,d,\n".replace(",", gap))
     assert "line 3: 1 columns where column 2 is needed; mend it, or go on with --errors skip" in refusal(path)
-    assert [bool(row.problem) for row in read_rows(path, errors="skip")] == [False, True, False]
-    assert lines_and_texts(path, errors="replace") == [(2, "a"), (3, ""), (4, "c")]
+    told = [row.problem for row in read_rows(path, errors="skip")]
+    assert told[2] == "3 columns where the header has 2: a text with the delimiter in it"
+    assert [bool(problem) for problem in told] == [False, True, True, False]
+    assert lines_and_texts(path, errors="replace") == [(2, "a"), (3, ""), (4, ""), (5, "d")]
+    assert [row.texts[0] for row in read_rows(path, ["2"], header=False, errors="skip")][3] == "c"
+
+
+def test_bytes_of_parquet_that_are_not_utf8_are_told_or_replaced(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    bad = pyarrow.array([b"good", b"bad \xff"]).cast(pyarrow.binary())
+    strings = pyarrow.StringArray.from_buffers(2, *bad.buffers()[1:])
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"text": strings, "id": ["1", "2"]}), path)
+    assert "column 'text' has bytes that are not UTF-8; go on with --errors replace" in refusal(path)
+    assert [row.texts[0] for row in read_rows(path, errors="replace")] == ["good", "bad \ufffd"]
+    assert [row.texts[0] for row in read_rows(path, ["id"])] == ["1", "2"]
 
 
 def test_plain_lines_end_at_line_feeds_alone_and_blank_ones_keep_their_place(tmp_path):

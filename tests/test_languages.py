@@ -119,10 +119,17 @@ def test_a_sentence_in_capitals_or_decomposed_is_identified_too():
     assert capitals.language == decomposed.language == "de"
 
 
-@pytest.mark.parametrize("text", ["ok", "taxi", "no", "a", "Hi!", "OK", "\x00ok\x00"], ids=ascii)
+@pytest.mark.parametrize("text", ["taxi", "hallo", "Ω"], ids=ascii)
 def test_a_short_text_gets_a_low_probability(text):
     ((guess,),) = identify_languages([text])
     assert 0 < guess.probability < 0.9
+
+
+@pytest.mark.parametrize(
+    "text", ["ok", "no", "a", "Hi!", "OK", "\x00ok\x00", "wifi", "USB", "the"], ids=ascii
+)
+def test_where_nothing_speaks_for_a_language_none_is_named(text):
+    assert identify_languages([text], k=3) == [[LanguageGuess("und", 0.0)]]
 
 
 @pytest.mark.parametrize(

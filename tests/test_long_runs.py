@@ -87,7 +87,7 @@ def test_a_damaged_folder_is_told_and_the_output_stays(tmp_path):
         encode_to_file(Lengths(), rows_of(TEXTS), output)
     folder = unfinished(output)
     vectors = (folder / "vectors.npy").read_bytes()
-    (folder / "vectors.npy").unlink()
+    (folder / "vectors.npy").write_bytes(vectors[:-1])
     output.write_bytes(b"whole")
     with pytest.raises(InputError, match=r"is damaged: vectors\.npy is shorter"):
         encode_to_file(Lengths(), rows_of(TEXTS), output)
@@ -96,6 +96,27 @@ def test_a_damaged_folder_is_told_and_the_output_stays(tmp_path):
     (folder / "state.json").write_text("{")
     with pytest.raises(InputError, match=r"is damaged: state\.json cannot be read"):
         encode_to_file(Lengths(), rows_of(TEXTS), output)
+
+
+@pytest.mark.parametrize("ending", ["npy", "parquet"])
+def test_what_a_kill_left_half_written_does_not_stop_the_next_call(ending, tmp_path):
+    output = tmp_path / f"v.{ending}"
+    with pytest.raises(EngineError):
+        encode_to_file(Lengths(), rows_of(TEXTS), output)
+    (unfinished(output) / ".state.json.k1ll9").write_text("{")
+    (unfinished(output) / "vectors.parquet").write_bytes(b"PAR1")
+    report, _ = encode_to_file(Lengths(), rows_of(TEXTS), output, on_error="skip")
+    assert report.rows == 13
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_a_run_killed_when_its_vectors_had_just_become_the_output_may_be_called_again(tmp_path):
+    output = tmp_path / "v.npy"
+    with pytest.raises(EngineError):
+        encode_to_file(Lengths(), rows_of(TEXTS), output)
+    (unfinished(output) / "vectors.npy").rename(output)
+    report, _ = encode_to_file(Lengths(), rows_of(TEXTS), output, on_error="skip")
+    assert report.rows == 13
 
 
 def test_only_rows_that_got_a_vector_are_copied(tmp_path):
@@ -141,7 +162,7 @@ def test_no_rows_or_a_wrong_ending_leave_nothing(tmp_path):
     with pytest.raises(InputError, match=r"must end in \.npy or \.parquet"):
         encode_to_file(Lengths(), rows_of(["a"]), tmp_path / "v.csv")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OutputError, match="No such file or directory"):
+    with pytest.raises(OutputError, match="nowhere does not exist"):
         encode_to_file(Lengths(), rows_of(["a"]), tmp_path / "nowhere" / "v.npy")
 
 

@@ -83,6 +83,14 @@ def test_a_row_of_zeros_stays_zero():
         assert not expand(compress(rows, storage), storage, 8).any()
 
 
+def test_rows_of_zeros_do_not_crowd_out_what_is_near():
+    query = np.array([[1, 1, -1, -1, -1, -1, -1, -1]], np.float32)
+    near = np.array([[1, 1, 0.1, 0.1, 0.1, -1, -1, -1]], np.float32)
+    corpus = np.concatenate([np.zeros((4, 8), np.float32), near])
+    _, rows = top_k_stored(query, compress(corpus, "binary"), "binary", 1)
+    assert rows.tolist() == [[4]]
+
+
 def test_small_and_wrong_input():
     for storage in STORAGES:
         scores, rows = top_k_stored(QUERIES, compress(CORPUS[:3], storage), storage, 10)

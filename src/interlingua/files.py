@@ -93,7 +93,7 @@ def read_rows(
     if kind == "jsonl":
         return _jsonl_rows(path, names, errors)
     if kind == "parquet":
-        return _parquet_rows(path, names)
+        return _parquet_rows(path, names, errors)
     raise InputError(f"Unknown format {kind!r}; it is one of {', '.join(FORMATS)}.")
 
 
@@ -120,11 +120,11 @@ def _line_rows(path: Path, errors: str) -> Iterator[Row]:
 def _table_rows(
     path: Path, columns: tuple[str, ...], cells_of: CellReader, header: bool, errors: str
 ) -> Iterator[Row]:
-    names: list[str] | None = None
+    names: list[str] = []
     pick: list[int] = []
     for line, cells, reason in cells_of(path, errors):
         problem = reason
-        if names is None and (header or not problem):
+        if not pick and (header or not problem):
             if problem:
                 raise InputError(f"{shown(path)}, line {line}: {problem}; mend it, it names the columns.")
             names = cells if header else [str(i + 1) for i in range(len(cells))]
@@ -133,11 +133,15 @@ def _table_rows(
                 continue
         if not problem and len(cells) <= max(pick):
             problem = f"{len(cells)} columns where column {max(pick) + 1} is needed"
+        if not problem and header and any(cells[len(names) :]):
+            problem = (
+                f"{len(cells)} columns where the header has {len(names)}: a text with the delimiter in it"
+            )
         if problem:
             _refuse(path, line, problem, errors)
             yield Row(line, ("",) * (len(columns) or 1), {}, problem)
         else:
-            yield Row(line, tuple(cells[i] for i in pick), dict(zip(names or (), cells, strict=False)))
+            yield Row(line, tuple(cells[i] for i in pick), dict(zip(names, cells, strict=False)))
 
 
 def csv_cells(path: Path, errors: str, *, guess: bool) -> Iterator[Cells]:
@@ -213,7 +217,7 @@ def _parse_record(text: str, names: tuple[str, ...]) -> tuple[dict[str, Any], st
     return record, ""
 
 
-def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
+def _parquet_rows(path: Path, columns: tuple[str, ...], errors: str) -> Iterator[Row]:
     parquet = require("pyarrow.parquet", extra="parquet")
     if path == STDIN:
         raise InputError("Parquet cannot be read from standard input; give a file.")
@@ -227,7 +231,11 @@ def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     pick = [names[_position(column, names, True, path)] for column in columns or _default(names, path)]
     number = 0
     for batch in _parquet_batches(table, path):
-        for cells in zip(*map(_parquet_values, batch), strict=True):
+        values_of = [
+            _parquet_values(column, path, name, "replace" if name not in pick else errors)
+            for name, column in zip(names, batch, strict=True)
+        ]
+        for cells in zip(*values_of, strict=True):
             number += 1
             record = dict(zip(names, cells, strict=True))
             values = [record[name] for name in pick]
@@ -245,10 +253,17 @@ def _parquet_batches(table: Any, path: Path) -> Iterator[Any]:
         raise InputError(f"{path} cannot be read to its end ({error}); it is damaged.") from error
 
 
-def _parquet_values(column: Any) -> list[Any]:
+def _parquet_values(column: Any, path: Path, name: str, errors: str) -> list[Any]:
     """A column as Python values; as its strings where Python has no such value, such as a nanosecond."""
     try:
         values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError as error:
+        if errors == "strict":
+            raise InputError(
+                f"{path}: column {name!r} has bytes that are not UTF-8; go on with --errors replace."
+            ) from error
+        raw = column.cast("binary").to_pylist()
+        values = [None if value is None else value.decode("utf-8", "replace") for value in raw]
     except (ValueError, OverflowError):
         values = column.cast("string").to_pylist()
     return values

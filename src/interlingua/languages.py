@@ -15,6 +15,8 @@ from interlingua.text import check_texts, clean
 from interlingua.types import LanguageGuess
 
 UNDETERMINED = "und"
+# Where nothing speaks for any language all are alike, but that py3langid counts a few of them twice.
+UNIFORM = 2.5
 
 
 def normalize_language(code: str) -> str:
@@ -56,7 +58,7 @@ def identify_languages(texts: Iterable[str], *, k: int = 1) -> list[list[Languag
     """The `k` likeliest languages of each text, likeliest first.
 
     Probabilities are py3langid's, tempered by length: a short text gets a low one, and a text
-    without letters gets one guess, "und" with probability 0.
+    without letters, or where nothing speaks for any language ("ok"), one guess, "und" with probability 0.
 
     Args:
         texts: list of texts.
@@ -73,8 +75,10 @@ def identify_languages(texts: Iterable[str], *, k: int = 1) -> list[list[Languag
 def _guess(text: str, k: int) -> list[LanguageGuess]:
     if not any(character.isalpha() for character in text):
         return [LanguageGuess(UNDETERMINED, 0.0)]
-    ranked = _identifier().rank(text)[:k]
-    return [LanguageGuess(_tag(code), round(float(probability), 4)) for code, probability in ranked]
+    ranked = _identifier().rank(text)
+    if ranked[0][1] * len(ranked) < UNIFORM:
+        return [LanguageGuess(UNDETERMINED, 0.0)]
+    return [LanguageGuess(_tag(code), round(float(probability), 4)) for code, probability in ranked[:k]]
 
 
 @cache

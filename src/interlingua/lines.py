@@ -76,6 +76,8 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _open_binary(path: Path) -> BinaryIO:
     if path == STDIN:
+        if sys.stdin is None:
+            raise InputError("Standard input is closed; give a file.")
         return sys.stdin.buffer
     opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     stream: BinaryIO = opener(path, "rb")

@@ -20,6 +20,7 @@ STORAGES = ("float32", "float16", "int8", "binary")
 Stored = NDArray[Any]
 BITS_SET = np.array([number.bit_count() for number in range(256)], np.uint8)
 ROWS_AT_ONCE = 65_536
+NOTHING_NEAR = np.iinfo(np.int32).max
 
 
 def stored_type(storage: str, dim: int) -> tuple[np.dtype[Any], int]:
@@ -129,6 +130,8 @@ def _nearest_bits(queries: Stored, stored: Stored, count: int) -> NDArray[np.int
         different = np.empty(len(stored), np.int32)
         for begin in range(0, len(stored), ROWS_AT_ONCE):
             part = stored[begin : begin + ROWS_AT_ONCE]
-            different[begin : begin + len(part)] = BITS_SET[part ^ query].sum(axis=1, dtype=np.int32)
+            bits = BITS_SET[part ^ query].sum(axis=1, dtype=np.int32)
+            bits[~part.any(axis=1)] = NOTHING_NEAR  # a row of zeros is near nothing
+            different[begin : begin + len(part)] = bits
         nearest[i] = np.sort(np.argsort(different, kind="stable")[:count])
     return nearest

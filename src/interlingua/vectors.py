@@ -58,7 +58,7 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
         Among equal scores the lower row number comes first.
 
     Raises:
-        InputError: `k` below 1, dimensions that differ, or a value that is NaN or infinite.
+        InputError: `k` below 1, dimensions that differ, values that are no floats, NaN or infinite.
     """
     if k < 1:
         raise InputError(f"k is {k}; ask for at least 1.")
@@ -66,6 +66,11 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
         raise InputError(
             f"Queries of shape {queries.shape} and a corpus of shape {corpus.shape} do not fit; "
             "both must be (n, dim) with the same dim: encode them with the same model."
+        )
+    if queries.dtype.kind != "f" or corpus.dtype.kind != "f":
+        raise InputError(
+            f"Vectors of {queries.dtype} and {corpus.dtype} cannot be compared as they are; search what was "
+            "stored as int8 or binary with top_k_stored."
         )
     _check_finite(queries)
     k = min(k, len(corpus))

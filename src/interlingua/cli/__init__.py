@@ -22,10 +22,12 @@ def main() -> NoReturn:
         from interlingua.cli.app import app
 
         code = app.main(standalone_mode=False) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is where the caller closed it
+            sys.stdout.flush()
     except BaseException as error:
         code = _explain(error)
-        _drop_unwritable(sys.stdout)
+        if sys.stdout is not None:
+            _drop_unwritable(sys.stdout)
     sys.exit(code)
 
 

@@ -76,7 +76,13 @@ def export_command(
     if not output.resolve().parent.is_dir():
         raise OutputError(f"Cannot write {output}: the folder {output.resolve().parent} does not exist.")
     rows = read_rows(check_file or EXAMPLES, (column,) if column else (), errors=errors)
-    texts = list(dict.fromkeys(row.texts[0] for row in rows if row.texts[0].strip()))[:MOST_TEXTS]
+    different: dict[str, None] = {}
+    for row in rows:
+        if len(different) == MOST_TEXTS:
+            break
+        if row.texts[0].strip():
+            different[row.texts[0]] = None
+    texts = list(different)
     if is_static(model, revision):
         static = load_encoder(model, engine="static", revision=revision)
         assert isinstance(static, StaticEncoder)

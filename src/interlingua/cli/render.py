@@ -26,7 +26,7 @@ def show_results(rows: Iterable[dict[str, Any]], columns: Sequence[str], to: str
     Raises:
         OutputError: stdout takes no more, as on a full disk.
     """
-    kind = to or ("table" if sys.stdout.isatty() else "jsonl")
+    kind = to or ("table" if sys.stdout is not None and sys.stdout.isatty() else "jsonl")
     with _stdout_errors():
         if kind == "table":
             _show_table(list(rows), columns)

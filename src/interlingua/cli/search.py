@@ -80,7 +80,8 @@ def search_command(
     """
     if str(file) == str(query_file) == "-":
         raise click.UsageError("Standard input can give the texts or the queries, not both; name a file.")
-    wanted = [*queries, *_read_queries(query_file, errors)]
+    asked = _read_queries(query_file, errors)
+    wanted = [*queries, *(row.texts[0] for row in asked if row.texts[0].strip())]
     if not wanted:
         raise click.UsageError(
             'Give a query, as in: interlingua search FILE "late delivery", or --queries FILE.'
@@ -98,7 +99,7 @@ def search_command(
     show_results(_results(wanted, hits, rows), _columns(len(wanted) > 1 or query_file is not None, rows), to)
     if not any(hits):
         click.echo(f"No text of {len(rows):,} is found.", err=True)
-    show_problems(problems)
+    show_problems([*((line, f"{query_file}: {problem}") for line, problem in unread(asked)), *problems])
 
 
 def _columns(several: bool, rows: list[Row]) -> list[str]:
@@ -125,15 +126,15 @@ def _results(
             yield {**result, "record": row.record} if row.record else result
 
 
-def _read_queries(file: Path | None, errors: str) -> list[str]:
+def _read_queries(file: Path | None, errors: str) -> list[Row]:
     if file is None:
         return []
-    queries = [row.texts[0] for row in read_rows(file, errors=errors) if row.texts[0].strip()]
-    if not queries:
+    rows = list(read_rows(file, errors=errors))
+    if not any(row.texts[0].strip() for row in rows):
         raise InputError(
             f"{'Standard input' if str(file) == '-' else file} holds no query; write one a line."
         )
-    return queries
+    return rows
 
 
 def _in_languages(
@@ -153,6 +154,11 @@ def _in_languages(
                 err=True,
             )
     else:
+        records = [row.record for row in rows if not row.problem]
+        if records and not any(column in record for record in records):
+            raise InputError(
+                f"No row has a column {column!r}; the first has {', '.join(records[0]) or 'none'}."
+            )
         tags = [_tag(row, column, problems) for row in rows]
     kept = [row for row, tag in zip(rows, tags, strict=True) if any(same_language(tag, w) for w in wanted)]
     return kept, problems
@@ -162,9 +168,8 @@ def _tag(row: Row, column: str, problems: list[tuple[int, str]]) -> str:
     if row.problem:
         return UNDETERMINED
     if column not in row.record:
-        raise InputError(
-            f"Line {row.line} has no column {column!r}; it has {', '.join(row.record) or 'none'}."
-        )
+        problems.append((row.line, f"left out: no column {column!r}"))
+        return UNDETERMINED
     code = row.record[column]
     try:
         return normalize_language(str(code)) if code else UNDETERMINED

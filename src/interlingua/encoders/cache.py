@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ WAIT_SECONDS = 60.0
 
 
 class VectorCache:
-    """An SQLite file of unit rows; several processes may share it."""
+    """An SQLite file of unit rows; several processes and threads may share it."""
 
     def __init__(self, path: Path) -> None:
         """Open the file `path`, or make it.
@@ -31,8 +32,11 @@ class VectorCache:
             OutputError: it cannot be opened, is something else, or a cache of a newer format.
         """
         self._path = path
+        self._lock = threading.Lock()
         with self._told("opened"):
-            self._database = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+            self._database = sqlite3.connect(
+                path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            )
             self._database.execute("BEGIN IMMEDIATE")  # one process at a time makes the table
             with self._database:
                 self._make_table()
@@ -92,7 +96,7 @@ class VectorCache:
 
     def _read(self, keys: list[bytes]) -> dict[bytes, tuple[bytes, int]]:
         found: dict[bytes, tuple[bytes, int]] = {}
-        with self._told("read"):
+        with self._told("read"), self._lock:
             for begin in range(0, len(keys), KEYS_AT_ONCE):
                 some = keys[begin : begin + KEYS_AT_ONCE]
                 marks = ",".join("?" * len(some))
@@ -103,7 +107,7 @@ class VectorCache:
         return found
 
     def _write(self, rows: list[tuple[bytes, bytes, int]]) -> None:
-        with self._told("written"), self._database:
+        with self._told("written"), self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
 

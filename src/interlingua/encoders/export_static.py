@@ -36,7 +36,7 @@ def _static_card(source: StaticEncoder, rows: str) -> str:
     card = source.folder / "README.md"
     original = card.read_text(encoding="utf-8") if card.is_file() else ""
     if original.startswith("---\n"):
-        original = original.split("---\n", 2)[2]
+        original = f"{original}\n".split("---\n", 2)[-1]
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity

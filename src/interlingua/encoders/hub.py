@@ -63,8 +63,9 @@ def model_folder(
 
 
 def _interrupted(snapshot: Path) -> bool:
-    """Whether a download into the hub's cache was stopped half-way."""
-    return any((snapshot.parent.parent / "blobs").glob("*.incomplete"))
+    """Whether a download into the hub's cache was stopped half-way, and not done since."""
+    blobs = snapshot.parent.parent / "blobs"
+    return any(not (blobs / left.name.partition(".")[0]).exists() for left in blobs.glob("*.incomplete"))
 
 
 def _looks_like_path(name: str) -> bool:

@@ -18,20 +18,21 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from interlingua.encoders.parquet import write_parquet
 from interlingua.encoders.pipeline import NOTHING, add_reports
-from interlingua.errors import InputError, OutputBusy, OutputError, require
+from interlingua.errors import InputError, OutputBusy, OutputError
 from interlingua.files import Row
 from interlingua.storage import Stored
 from interlingua.types import EncodeReport
 from interlingua.writing import replace_file
 
 log = logging.getLogger("interlingua")
-PARTS = {"vectors.npy", "texts.jsonl", "state.json", "lock"}
+PARTS = {"vectors.npy", "vectors.parquet", "texts.jsonl", "state.json", "lock"}
+HALF_WRITTEN = ".state.json."  # how the name of a state begins while it is written
 SAVE_SECONDS = 5.0
 REMEMBERED_TEXTS = 2_000_000
 REMEMBERED_CHARACTERS = 100_000_000
 HEADER_BYTES = 128
-ROWS_AT_ONCE = 8192
 MOST_PROBLEMS = 1000
 Problem = tuple[int, int, str]
 """Row number from 0, line from 1, and why it could not be read or encoded."""
@@ -63,7 +64,8 @@ class UnfinishedRun:
         self.output, self.dtype, self.columns = output, dtype, columns
         self.folder = unfinished(output)
         self.folder.mkdir(exist_ok=True)
-        if others := {file.name for file in self.folder.iterdir()} - PARTS:
+        names = {file.name for file in self.folder.iterdir() if not file.name.startswith(HALF_WRITTEN)}
+        if others := names - PARTS:
             raise OutputError(f"{self.folder} holds other files, such as {min(others)}; move it away.")
         self._lock = FileLock(self.folder / "lock", timeout=0)
         try:
@@ -71,6 +73,8 @@ class UnfinishedRun:
         except Timeout as error:
             raise OutputBusy(f"Another process is writing {output}; wait for it, or stop it.") from error
         try:
+            for left in self.folder.glob(f"{HALF_WRITTEN}*"):
+                left.unlink()
             self._take_up(identity)
         except BaseException:
             self._lock.release()
@@ -178,8 +182,11 @@ class UnfinishedRun:
             raise InputError("The input has no rows; there is nothing to do.")
         self._save()
         if self.output.suffix == ".parquet":
-            with replace_file(self.output) as new:
-                self._write_parquet(new, storage, dim)
+            whole = self.folder / "vectors.parquet"
+            facts = {"model": str(self._identity["model"]), "storage": storage, "dim": str(dim)}
+            with (self.folder / "texts.jsonl").open(encoding="utf-8") as texts:
+                write_parquet(whole, self._mapped(self.done), texts, facts)
+            whole.replace(self.output)
         else:
             self._write_header(self.done)
             os.fsync(self._vectors.fileno())
@@ -219,6 +226,9 @@ class UnfinishedRun:
     def _read_state(self) -> dict[str, Any]:
         path = self.folder / "state.json"
         if not path.exists():
+            return {}
+        if not (self.folder / "vectors.npy").exists():  # a kill came when they had just become the output
+            path.unlink()
             return {}
         try:
             state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -266,28 +276,3 @@ class UnfinishedRun:
         if self._vectors.tell() != HEADER_BYTES:
             raise AssertionError(f"the header of a .npy file took {self._vectors.tell()} bytes")
         self._vectors.flush()
-
-    def _write_parquet(self, path: Path, storage: str, dim: int) -> None:
-        pyarrow = require("pyarrow", extra="parquet")
-        parquet = require("pyarrow.parquet", extra="parquet")
-        vectors = self._mapped(self.done)
-        kind = pyarrow.from_numpy_dtype(self.dtype)
-        schema = pyarrow.schema(
-            [
-                ("line", pyarrow.int64()),
-                ("text", pyarrow.string()),
-                ("vector", pyarrow.list_(kind, self.columns)),
-            ],
-            metadata={"model": str(self._identity["model"]), "storage": storage, "dim": str(dim)},
-        )
-        with parquet.ParquetWriter(path, schema) as writer, (self.folder / "texts.jsonl").open() as lines:
-            for begin in range(0, self.done, ROWS_AT_ONCE):
-                part = vectors[begin : begin + ROWS_AT_ONCE]
-                rows = [json.loads(next(lines)) for _ in range(len(part))]
-                flat = pyarrow.array(np.ascontiguousarray(part).reshape(-1))
-                columns = [
-                    pyarrow.array([line for line, _ in rows], pyarrow.int64()),
-                    pyarrow.array([text.encode("utf-8", "replace").decode() for _, text in rows]),
-                    pyarrow.FixedSizeListArray.from_arrays(flat, self.columns),
-                ]
-                writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
