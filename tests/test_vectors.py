@@ -98,6 +98,7 @@ def test_quantized_rows_are_off_by_at_most_half_a_scale(seed):
     assert (np.abs(values * scales[:, None] - rows) <= scales[:, None] * 0.5001).all()
 
 
-def test_rows_stored_as_int8_are_not_compared_as_they_are():
-    with pytest.raises(InputError, match=r"Vectors of float32 and int8 cannot be compared .* top_k_stored"):
-        top_k(np.ones((1, 2), np.float32), np.ones((3, 2), np.int8), 1)
+@pytest.mark.parametrize("stored", [np.ones((3, 8), np.int8), np.ones((3, 1), np.uint8)])
+def test_rows_stored_as_int8_or_binary_are_not_compared_as_they_are(stored):
+    with pytest.raises(InputError, match=r"Vectors of float32 and u?int8 cannot be compared .* top_k_stored"):
+        top_k(np.ones((1, 8), np.float32), stored, 1)

@@ -62,15 +62,15 @@ def top_k(queries: Vectors, corpus: Vectors, k: int) -> tuple[Vectors, NDArray[n
     """
     if k < 1:
         raise InputError(f"k is {k}; ask for at least 1.")
-    if queries.ndim != 2 or corpus.ndim != 2 or queries.shape[1] != corpus.shape[1]:
-        raise InputError(
-            f"Queries of shape {queries.shape} and a corpus of shape {corpus.shape} do not fit; "
-            "both must be (n, dim) with the same dim: encode them with the same model."
-        )
     if queries.dtype.kind != "f" or corpus.dtype.kind != "f":
         raise InputError(
             f"Vectors of {queries.dtype} and {corpus.dtype} cannot be compared as they are; search what was "
             "stored as int8 or binary with top_k_stored."
+        )
+    if queries.ndim != 2 or corpus.ndim != 2 or queries.shape[1] != corpus.shape[1]:
+        raise InputError(
+            f"Queries of shape {queries.shape} and a corpus of shape {corpus.shape} do not fit; "
+            "both must be (n, dim) with the same dim: encode them with the same model."
         )
     _check_finite(queries)
     k = min(k, len(corpus))

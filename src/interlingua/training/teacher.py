@@ -150,7 +150,7 @@ def _progress_file(file: Path) -> Path:
 
 
 def _rows_done(file: Path) -> int:
-    """None where the file, or what tells of it, is missing or damaged."""
+    """How many rows of the file are done: 0 where it, or what tells of it, is missing or damaged."""
     try:
         np.lib.format.open_memmap(file, mode="r")
         return int(_progress_file(file).read_text())
