@@ -73,8 +73,6 @@ class UnfinishedRun:
         except Timeout as error:
             raise OutputBusy(f"Another process is writing {output}; wait for it, or stop it.") from error
         try:
-            for left in self.folder.glob(f"{HALF_WRITTEN}*"):
-                left.unlink()
             self._take_up(identity)
         except BaseException:
             self._lock.release()
